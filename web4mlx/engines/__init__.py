@@ -1,0 +1,1 @@
+"""Ways to generate text from a model, behind one `Engine` protocol."""

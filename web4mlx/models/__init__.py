@@ -1,0 +1,1 @@
+"""Base models: the catalogue, Hub download, the packaged fallback, verification, and tokenizers."""
