@@ -1,0 +1,1 @@
+"""This machine: device, BLAS, memory, disk, and what a long job needs from the operating system."""

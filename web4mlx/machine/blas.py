@@ -1,0 +1,113 @@
+"""A fast BLAS for MLX on a Linux CPU.
+
+MLX's Linux CPU wheel links the reference BLAS, which multiplies matrices 50 times slower than the machine
+can. Loading OpenBLAS with global symbols before the first `import mlx.core` makes the same wheel use it.
+macOS needs nothing of this: MLX uses Accelerate and Metal there.
+"""
+
+import ctypes
+import ctypes.util
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+
+from web4mlx.artifacts import atomic_write, cache_folder
+
+_GFORTRAN = b"libgfortran.so.5"
+_loaded: str | None = None
+
+
+def preload_blas() -> str:
+    """Load the best BLAS found, once per process; call it before the first `import mlx.core`.
+
+    Sources in this order: the library named by WEB4MLX_BLAS, a system OpenBLAS, the `cmeel-openblas` wheel.
+
+    Returns:
+        What is in use: a path, `reference (slow)` when no fast BLAS was found, or `Accelerate` on macOS.
+    """
+    global _loaded
+    if _loaded is not None:
+        return _loaded
+    if sys.platform == "darwin":
+        _loaded = "Accelerate"
+        return _loaded
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(physical_cores()))
+    for candidate in (os.environ.get("WEB4MLX_BLAS"), "libopenblas.so.0", _packaged_openblas()):
+        if candidate and _load(candidate):
+            _loaded = candidate
+            return _loaded
+    _loaded = "reference (slow)"
+    return _loaded
+
+
+def physical_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _load(library: str) -> bool:
+    try:
+        ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
+    except OSError:
+        return False
+    return True
+
+
+def _packaged_openblas() -> str | None:
+    """The wheel's OpenBLAS, after providing the Fortran runtime it asks for."""
+    library = _packaged_file("cmeel-openblas", "libopenblas.so.0.3")
+    if library is None:
+        return None
+    if not _load("libgfortran.so.5"):
+        _load_bundled_gfortran()
+    return str(library)
+
+
+def _packaged_file(package: str, ending: str) -> Path | None:
+    try:
+        entries = files(package) or []
+    except PackageNotFoundError:
+        return None
+    return next((Path(str(e.locate())) for e in entries if str(e).endswith(ending)), None)
+
+
+def _load_bundled_gfortran() -> None:
+    """Load the Fortran runtime that the mlx-cpu wheel carries under its standard name.
+
+    Wheels rename their bundled libraries; the dynamic linker resolves OpenBLAS's need for
+    `libgfortran.so.5` only by that exact name, so a renamed copy is kept in the cache.
+    """
+    try:
+        entries = [str(entry.locate()) for entry in files("mlx-cpu") or []]
+    except PackageNotFoundError:
+        return
+    quadmath = next((entry for entry in entries if "/libquadmath-" in entry), None)
+    gfortran = next((entry for entry in entries if "/libgfortran-" in entry), None)
+    if gfortran is None:
+        return
+    if quadmath is not None:
+        _load(quadmath)
+    source = Path(gfortran)
+    copy = cache_folder() / "blas" / source.name / _GFORTRAN.decode()
+    if not copy.exists():
+        bundled_name = source.name.encode() + b"\0"
+        standard_name = _GFORTRAN.ljust(len(bundled_name), b"\0")
+        atomic_write(copy, source.read_bytes().replace(bundled_name, standard_name))
+    _load(str(copy))
+
+
+def measure_gflops(size: int = 768, seconds: float = 0.5) -> float:
+    """Measured speed of float32 matrix products on MLX's default device, in GFLOP/s."""
+    import time
+
+    from web4mlx.machine.mlx_runtime import load_mlx
+
+    mx = load_mlx()
+    left, right = mx.random.normal((size, size)), mx.random.normal((size, size))
+    mx.eval(left, right, left @ right)
+    products, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        mx.eval(left @ right)
+        products += 1
+    return 2 * size**3 * products / (time.perf_counter() - start) / 1e9
