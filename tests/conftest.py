@@ -1,0 +1,38 @@
+"""Isolation for every test: own home, own caches, own folder, no network."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+_connect = socket.socket.connect
+
+
+def _refuse_network(self: socket.socket, address: object) -> None:
+    host = address[0] if isinstance(address, tuple) else ""
+    if self.family == socket.AF_UNIX or host in ("127.0.0.1", "::1", "localhost"):
+        _connect(self, address)
+        return
+    raise OSError(f"tests do not use the network; something tried to reach {address}")
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Point everything a program may write to at a temporary folder, and refuse connections."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("WEB4MLX_", "OLLAMA_", "HF_", "LLAMA_CPP")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("WEB4MLX_CACHE", str(home / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr(socket.socket, "connect", _refuse_network)
+
+
+@pytest.fixture()
+def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run the test in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
