@@ -4,7 +4,12 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
-NUMPY_TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2")}
+VALUE_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
+NUMPY_TYPES: dict[str, type[np.float32] | type[np.float16] | type[np.uint16]] = {
+    "F32": np.float32,
+    "F16": np.float16,
+    "BF16": np.uint16,
+}
 
 
 def to_float32(raw: npt.NDArray[np.generic], dtype: str) -> Floats:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from web4mlx.errors import StageCrashed
-from web4mlx.fuse.floats import NUMPY_TYPES
+from web4mlx.fuse.floats import VALUE_BYTES
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TensorSpec:
     @property
     def size_bytes(self) -> int:
         """Bytes of the tensor's data."""
-        return prod(self.shape) * NUMPY_TYPES[self.dtype].itemsize
+        return prod(self.shape) * VALUE_BYTES[self.dtype]
 
 
 def build_header(specs: Mapping[str, TensorSpec], metadata: Mapping[str, str] | None = None) -> bytes:
