@@ -45,7 +45,7 @@ CATALOG = (
 
 
 def find_entry(base: str) -> CatalogEntry | None:
-    """The entry of a base: by catalogue name or Hub id (case does not matter), or one made for another Hub id.
+    """The entry of a base by catalogue name or Hub id (in any case), or one made for another Hub id.
 
     None when `base` is neither: a folder, or a mistake.
     """

@@ -1,6 +1,6 @@
 """Rebuilds a Hugging Face model folder from a llama-architecture GGUF: weights, configuration, tokenizer.
 
-Owns the weights and config.json; the tokenizer's files are `rebuild_tokenizer`'s. Imported lazily: needs numpy.
+Owns the weights and config.json; the tokenizer is `rebuild_tokenizer`'s. Imported lazily: needs numpy.
 """
 
 import json

@@ -39,7 +39,8 @@ def write_tokenizer(fields: dict[str, Any], folder: Path) -> None:
     write(
         folder / "tokenizer_config.json",
         {
-            "tokenizer_class": "GPT2Tokenizer",
+            # By this name transformers takes tokenizer.json as it is; as a GPT2Tokenizer it would drop Digits.
+            "tokenizer_class": "PreTrainedTokenizerFast",
             "add_prefix_space": False,
             "clean_up_tokenization_spaces": False,
             "model_max_length": int(fields["llama.context_length"]),
