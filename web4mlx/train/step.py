@@ -1,0 +1,115 @@
+"""One optimizer step: gradients over micro-batches, scaling, clipping, the update, or a skip.
+
+The step's gradient is that of the sum of its token losses over the number of its supervised tokens,
+whatever the layout in micro-batches. Dropout draws from a seed made of run seed, step and micro-batch, so
+there is no generator state to save and validation cannot disturb it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mlx.core as mx
+import mlx.nn as nn
+import mlx.optimizers as optim
+
+from web4mlx.config.schema import TrainingConfig
+from web4mlx.train.batches import MicroBatch
+from web4mlx.train.lora import Adapters, place_adapters
+from web4mlx.train.loss import token_loss_sum
+
+GROWTH_INTERVAL = 200
+FIRST_SCALE = 2.0**12
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Mean loss per supervised token, gradient norm before clipping, and whether the update was made."""
+
+    loss: float
+    grad_norm: float
+    applied: bool
+
+
+@dataclass
+class LossScale:
+    """Dynamic loss scaling for float16; 1 and constant for other precisions."""
+
+    value: float = 1.0
+    good_steps: int = 0
+
+    @classmethod
+    def for_dtype(cls, dtype: mx.Dtype) -> "LossScale":
+        """The first scale of a precision."""
+        return cls(FIRST_SCALE if dtype == mx.float16 else 1.0)
+
+    def update(self, finite: bool, dtype: mx.Dtype) -> None:
+        """Halve after a non-finite gradient, double after a stretch of good ones."""
+        if dtype != mx.float16:
+            return
+        self.good_steps = self.good_steps + 1 if finite else 0
+        if not finite:
+            self.value = max(1.0, self.value / 2)
+        elif self.good_steps % GROWTH_INTERVAL == 0:
+            self.value = min(2.0**16, self.value * 2)
+
+
+def new_optimizer(training: TrainingConfig) -> optim.Optimizer:
+    """AdamW with decoupled weight decay and bias correction; betas 0.9 and 0.999, epsilon 1e-8."""
+    return optim.AdamW(
+        learning_rate=training.learning_rate, weight_decay=training.weight_decay, bias_correction=True
+    )
+
+
+def step_gradients(
+    model: nn.Module, adapters: Adapters, batches: Sequence[MicroBatch], dtype: mx.Dtype, seed: int, scale: float
+) -> tuple[mx.array, Adapters]:
+    """Mean token loss of a step and its gradient (not yet unscaled).
+
+    Args:
+        model: With LoRA layers attached.
+        adapters: Float32 master weights.
+        batches: The step's micro-batches.
+        dtype: Precision the adapters are cast to.
+        seed: Decides dropout; micro-batch i uses `seed + i`.
+        scale: Loss scale.
+
+    Returns:
+        The loss (float32 scalar, unscaled) and float32 gradients times `scale`.
+    """
+    supervised = sum(len(batch.targets) for batch in batches)
+
+    def loss(weights: Adapters, batch: MicroBatch) -> mx.array:
+        place_adapters(model, weights, dtype)
+        return token_loss_sum(model, batch) * (scale / supervised)
+
+    loss_and_gradients = mx.value_and_grad(loss)
+    total: mx.array | None = None
+    gradients: Adapters = {}
+    for index, batch in enumerate(batches):
+        mx.random.seed(seed + index)
+        value, parts = loss_and_gradients(adapters, batch)
+        total = value if total is None else total + value
+        gradients = {key: gradients[key] + part for key, part in parts.items()} if gradients else parts
+        mx.eval(total, gradients)
+    if total is None:
+        raise ValueError("a step needs at least one micro-batch")
+    return total / scale, gradients
+
+
+def apply_gradients(
+    adapters: Adapters, gradients: Adapters, optimizer: optim.Optimizer, max_norm: float, scale: float
+) -> tuple[Adapters, float]:
+    """Unscale, clip by global norm and update.
+
+    Returns:
+        The new adapters and the norm before clipping; the same adapters and a non-finite norm when the
+        gradient is not finite, in which case the optimizer is untouched.
+    """
+    norm = mx.sqrt(mx.stack([(g.astype(mx.float32) ** 2).sum() for g in gradients.values()]).sum()) / scale
+    norm_value = float(norm.item())
+    if not norm_value < float("inf"):
+        return adapters, norm_value
+    factor = min(1.0, max_norm / (norm_value + 1e-6)) / scale
+    updated = optimizer.apply_gradients({key: g * factor for key, g in gradients.items()}, adapters)
+    mx.eval(updated, optimizer.state)
+    return updated, norm_value
