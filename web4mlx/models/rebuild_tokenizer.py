@@ -39,7 +39,7 @@ def write_tokenizer(fields: dict[str, Any], folder: Path) -> None:
     write(
         folder / "tokenizer_config.json",
         {
-            # By this name transformers takes tokenizer.json as it is; as a GPT2Tokenizer it would drop Digits.
+            # With this class transformers takes tokenizer.json as it is; GPT2Tokenizer would drop Digits.
             "tokenizer_class": "PreTrainedTokenizerFast",
             "add_prefix_space": False,
             "clean_up_tokenization_spaces": False,
