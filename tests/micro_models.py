@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.tensor_file import TensorSpec, write_tensors
 from web4mlx.fuse.floats import from_float32
-from web4mlx.fuse.tensor_file import TensorSpec, write_tensors
 
 QWEN_SPECIAL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>",

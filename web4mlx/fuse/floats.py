@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+Stored = npt.NDArray[np.float32] | npt.NDArray[np.float16] | npt.NDArray[np.uint16]
 VALUE_BYTES = {"F32": 4, "F16": 2, "BF16": 2}
 NUMPY_TYPES: dict[str, type[np.float32] | type[np.float16] | type[np.uint16]] = {
     "F32": np.float32,
@@ -12,25 +13,36 @@ NUMPY_TYPES: dict[str, type[np.float32] | type[np.float16] | type[np.uint16]] = 
 }
 
 
-def to_float32(raw: npt.NDArray[np.generic], dtype: str) -> Floats:
-    """Widen stored values to float32; exact for each of `NUMPY_TYPES`.
+def to_float32(raw: bytes, dtype: str) -> Floats:
+    """Widen stored values (little endian) to float32, exactly; the result is flat and may be changed.
 
     Args:
-        raw: Stored values, of the numpy type that `NUMPY_TYPES` names for `dtype`.
-        dtype: The safetensors name of the format.
+        raw: The stored bytes.
+        dtype: The safetensors name of the format: F32, F16 or BF16.
     """
-    if dtype == "BF16":
-        return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
-    return raw.astype(np.float32)
-
-
-def from_float32(values: Floats, dtype: str) -> npt.NDArray[np.generic]:
-    """Round float32 values once, to nearest even, to a stored format."""
+    stored = np.frombuffer(raw, NUMPY_TYPES[dtype])
     if dtype != "BF16":
-        return values.astype(NUMPY_TYPES[dtype])
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    odd = (bits >> np.uint32(16)) & np.uint32(1)
-    rounded = ((bits + (odd + np.uint32(0x7FFF))) >> np.uint32(16)).astype(np.uint16)
-    is_nan = (bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
-    rounded[is_nan] = (bits[is_nan] >> np.uint32(16)).astype(np.uint16) | np.uint16(0x40)
+        return stored.astype(np.float32)
+    halves = np.zeros((stored.size, 2), np.uint16)
+    halves[:, 1] = stored
+    return halves.reshape(-1).view(np.float32)
+
+
+def from_float32(values: Floats, dtype: str) -> Stored:
+    """Round float32 values once, to nearest even, to a stored format."""
+    if dtype == "F32":
+        return values
+    if dtype == "F16":
+        return values.astype(np.float16)
+    bits = np.ascontiguousarray(values).view(np.uint32)
+    rounding = bits >> np.uint32(16)
+    rounding &= np.uint32(1)
+    rounding += np.uint32(0x7FFF)
+    rounding += bits
+    rounded: npt.NDArray[np.uint16] = np.ascontiguousarray(
+        rounding.view(np.uint16).reshape(*bits.shape, 2)[..., 1]
+    )
+    is_nan = np.isnan(values)
+    if is_nan.any():
+        rounded[is_nan] = 0x7FC0
     return rounded
