@@ -1,0 +1,222 @@
+"""The training loop, readable in one sitting: steps, reports, validation, checkpoints, guards, stop."""
+
+import math
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import mlx.core as mx
+
+from web4mlx.config.schema import RunConfig
+from web4mlx.events import Checkpoint, EventLog, Step, Validation
+from web4mlx.machine.memory import read_memory
+from web4mlx.train.batches import MicroBatch, Sampler, StepPlan, lay_out, lay_out_padded
+from web4mlx.train.checkpoint import TrainState, checkpoint_folder, prune_checkpoints, save_checkpoint
+from web4mlx.train.guards import Guards
+from web4mlx.train.lora import Adapters, first_adapters, place_adapters
+from web4mlx.train.loss import token_loss_sum
+from web4mlx.train.meter import Meter
+from web4mlx.train.prepare import TrainingData, TrainingModel
+from web4mlx.train.schedule import learning_rate
+from web4mlx.train.step import LossScale, apply_gradients, new_optimizer, step_gradients
+
+SEEDS_PER_STEP = 1 << 12
+
+
+class Stopped(Exception):
+    """The run was asked to stop; a checkpoint has been written."""
+
+
+class Trainer:
+    """One training run.
+
+    Args:
+        config: The effective configuration.
+        loaded: The model with adapters attached.
+        data: Rows.
+        run: The run folder.
+        log: Where events go.
+    """
+
+    def __init__(
+        self, config: RunConfig, loaded: TrainingModel, data: TrainingData, run: Path, log: EventLog
+    ) -> None:
+        self.config, self.loaded, self.data, self.run, self.log = config, loaded, data, run, log
+        training = config.training
+        self.sampler = Sampler(len(data.train), training.samples_per_step, training.epochs, training.seed)
+        self.optimizer = new_optimizer(training)
+        self.guards = Guards(config, run, log.warn)
+        self.scale = LossScale.for_dtype(loaded.dtype)
+        self.stop_requested = False
+        self.change_gradients: Callable[[int, Adapters], Adapters] = lambda step, gradients: gradients
+        validation = range(len(data.validation))
+        self.validation_batches = lay_out(data.validation, validation, self.budget_tokens)
+
+    @property
+    def budget_tokens(self) -> int:
+        """Padded tokens of a micro-batch: as many as `batch_size` rows of full length."""
+        return self.config.data.max_seq_length * self.config.training.batch_size
+
+    def start(self, fingerprint: str) -> tuple[TrainState, Adapters]:
+        """State and adapters of a new run."""
+        training = self.config.training
+        adapters = first_adapters(self.loaded.model, self.loaded.names, self.config.lora.rank, training.seed)
+        self.optimizer.init(adapters)
+        return TrainState(fingerprint=fingerprint, loss_scale=self.scale.value), adapters
+
+    def restore(self, state: TrainState, optimizer_state: Any) -> None:
+        """Take over the optimizer and the loss scale of a checkpoint."""
+        self.optimizer.state = optimizer_state
+        self.scale = LossScale(state.loss_scale, state.good_steps)
+
+    def train(self, state: TrainState, adapters: Adapters) -> Adapters:
+        """Train from `state` to the last step.
+
+        Returns:
+            The adapters after the last step; checkpoints hold them and the best ones.
+
+        Raises:
+            Stopped: SIGINT or SIGTERM came; the step was finished and a checkpoint written.
+            StageCrashed: A guard ended the run.
+        """
+        meter = Meter(self.sampler.total_steps, state)
+        with StopSignals(self):
+            if state.step == 0:
+                self.validate(state, adapters)
+            for plan in self.sampler.steps(state.step):
+                adapters = self.one_step(plan, state, adapters, meter)
+                last = plan.step == self.sampler.total_steps
+                if last or plan.step % self.config.training.logging_steps == 0 or plan.step == 1:
+                    self.report(state, meter, plan)
+                stop = self.stop_requested
+                if last or plan.step % self.config.training.eval_steps == 0:
+                    stop |= self.validate(state, adapters)
+                if last or stop or plan.step % self.config.training.save_steps == 0:
+                    self.save(state, adapters, meter)
+                if self.stop_requested and not last:
+                    raise Stopped
+                if stop:
+                    break
+        return adapters
+
+    def one_step(self, plan: StepPlan, state: TrainState, adapters: Adapters, meter: Meter) -> Adapters:
+        """Take one optimizer step and account for it in `state` and `meter`."""
+        training = self.config.training
+        batches = self.lay_out(plan)
+        rate = learning_rate(training, plan.step, self.sampler.total_steps)
+        self.optimizer.learning_rate = rate
+        self.loaded.model.train()
+        seed = (training.seed << 32) + plan.step * SEEDS_PER_STEP
+        scale = self.scale.value
+        loss, gradients = step_gradients(
+            self.loaded.model, adapters, batches, self.loaded.dtype, seed, scale
+        )
+        gradients = self.change_gradients(plan.step, gradients)
+        loss_value, norm, updated = float(loss.item()), math.inf, adapters
+        if math.isfinite(loss_value):
+            updated, norm = apply_gradients(
+                adapters, gradients, self.optimizer, training.max_grad_norm, scale
+            )
+        finite = math.isfinite(norm)
+        self.scale.update(finite, self.loaded.dtype)
+        state.step = plan.step
+        state.loss_scale, state.good_steps = self.scale.value, self.scale.good_steps
+        state.samples_seen += len(plan.samples)
+        state.tokens_seen += sum(batch.tokens for batch in batches)
+        state.supervised_seen += sum(len(batch.targets) for batch in batches)
+        if finite:
+            state.skipped_in_a_row = 0
+            state.max_grad_norm = max(state.max_grad_norm, norm)
+            state.last_loss = loss_value
+            meter.add(loss_value, norm)
+            return updated
+        state.skipped_steps += 1
+        state.skipped_in_a_row += 1
+        self.guards.check_skips(state.skipped_in_a_row, norm)
+        return adapters
+
+    def lay_out(self, plan: StepPlan) -> list[MicroBatch]:
+        """The step's micro-batches in the configured way."""
+        data = self.config.data
+        if data.batching == "max_length":
+            size = self.config.training.batch_size
+            return lay_out_padded(self.data.train, plan.samples.tolist(), data.max_seq_length, size)
+        return lay_out(self.data.train, plan.samples.tolist(), self.budget_tokens)
+
+    def validate(self, state: TrainState, adapters: Adapters) -> bool:
+        """Measure the loss on the fixed validation rows; returns whether patience has run out."""
+        started = time.perf_counter()
+        model = self.loaded.model
+        model.eval()
+        place_adapters(model, adapters, self.loaded.dtype)
+        total = supervised = 0.0
+        for batch in self.validation_batches:
+            total += float(token_loss_sum(model, batch).item())
+            supervised += len(batch.targets)
+        loss = total / supervised
+        is_best = state.best_loss is None or loss < state.best_loss
+        if is_best:
+            state.best_loss, state.best_step, state.validations_without_best = loss, state.step, 0
+        else:
+            state.validations_without_best += 1
+        self.log.write(
+            Validation, step=state.step, loss=loss, rows=len(self.data.validation),
+            supervised_tokens=int(supervised), is_best=is_best, duration_s=time.perf_counter() - started,
+        )  # fmt: skip
+        if is_best and state.step:
+            self.keep_best(adapters)
+        patience = self.config.training.patience
+        return bool(patience) and state.validations_without_best >= patience
+
+    def keep_best(self, adapters: Adapters) -> None:
+        """Write the best adapters so far beside the checkpoints."""
+        folder = self.run / "checkpoints"
+        folder.mkdir(exist_ok=True)
+        temporary = folder / ".best.tmp.safetensors"
+        mx.save_safetensors(str(temporary), adapters)
+        temporary.replace(folder / "best.safetensors")
+
+    def save(self, state: TrainState, adapters: Adapters, meter: Meter) -> None:
+        """Write a checkpoint and remove old ones."""
+        self.guards.check_disk(3 * 4 * sum(value.size for value in adapters.values()))
+        state.elapsed_s = meter.elapsed_s
+        state.peak_memory_bytes = max(state.peak_memory_bytes, read_memory().process_peak_bytes)
+        folder = save_checkpoint(self.run, state, adapters, self.optimizer.state)
+        self.log.write(Checkpoint, step=state.step, path=str(folder.relative_to(self.run)))
+        prune_checkpoints(self.run, self.config.training.save_total_limit, state.best_step)
+
+    def report(self, state: TrainState, meter: Meter, plan: StepPlan) -> None:
+        """Write a report of the steps since the last one."""
+        memory = read_memory()
+        epoch = plan.step / self.sampler.steps_per_epoch
+        step = self.log.write(
+            Step, step=plan.step, total_steps=self.sampler.total_steps, epoch=epoch,
+            learning_rate=float(self.optimizer.learning_rate.item()), skipped_steps=state.skipped_steps,
+            active_memory_bytes=mx.get_active_memory(), cache_memory_bytes=mx.get_cache_memory(),
+            peak_memory_bytes=max(mx.get_peak_memory(), state.peak_memory_bytes),
+            process_memory_bytes=memory.process_bytes, swap_used_bytes=memory.swap_used_bytes,
+            **meter.take(state),
+        )  # fmt: skip
+        self.guards.check_report(step)  # type: ignore[arg-type]
+
+
+class StopSignals:
+    """Turns SIGINT and SIGTERM into a request to stop after the current step."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self._before: dict[int, Any] = {}
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self.trainer.stop_requested = True
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._request)
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)

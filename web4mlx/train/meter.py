@@ -1,0 +1,58 @@
+"""Speed and averages between two reports of the training loop."""
+
+import time
+from typing import Any
+
+from web4mlx.train.checkpoint import TrainState
+
+
+class Meter:
+    """Collects losses and gradient norms, and knows elapsed time and ETA over resumes.
+
+    Args:
+        total_steps: Steps of the whole run.
+        state: Where the run stands; its `elapsed_s` is continued.
+    """
+
+    def __init__(self, total_steps: int, state: TrainState) -> None:
+        self.total_steps = total_steps
+        self._started = time.perf_counter() - state.elapsed_s
+        self._first_step, self._first_time = state.step, time.perf_counter()
+        self._losses: list[float] = []
+        self._norms: list[float] = []
+        self._mark(state)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds of training, earlier parts of a resumed run included."""
+        return time.perf_counter() - self._started
+
+    def add(self, loss: float, norm: float) -> None:
+        """Add one step."""
+        self._losses.append(loss)
+        self._norms.append(norm)
+
+    def take(self, state: TrainState) -> dict[str, Any]:
+        """Fields of a `Step` event about the steps since the last call; starts the next interval."""
+        now = time.perf_counter()
+        seconds = max(now - self._time, 1e-9)
+        done = max(1, state.step - self._first_step)
+        fields = {
+            "loss": sum(self._losses) / len(self._losses) if self._losses else float("nan"),
+            "grad_norm": sum(self._norms) / len(self._norms) if self._norms else float("nan"),
+            "tokens_per_second": (state.tokens_seen - self._tokens) / seconds,
+            "supervised_tokens_per_second": (state.supervised_seen - self._supervised) / seconds,
+            "samples_per_second": (state.samples_seen - self._samples) / seconds,
+            "elapsed_s": self.elapsed_s,
+            "eta_s": (now - self._first_time) / done * (self.total_steps - state.step),
+        }
+        self._losses.clear()
+        self._norms.clear()
+        self._mark(state)
+        return fields
+
+    def _mark(self, state: TrainState) -> None:
+        self._time = time.perf_counter()
+        self._tokens = state.tokens_seen
+        self._supervised = state.supervised_seen
+        self._samples = state.samples_seen

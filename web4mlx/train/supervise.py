@@ -1,0 +1,161 @@
+"""The process around the trainer: starts it in a group of its own, shows its events, explains its death.
+
+The trainer goes on when this process is killed; Ctrl-C here asks it to finish its step and checkpoint.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from web4mlx.artifacts import new_run_name
+from web4mlx.config import RunConfig, write_config
+from web4mlx.errors import ExitCode, MissingPrerequisite, StageCrashed, UsageError, Web4Error
+from web4mlx.events import EventSink, Failed, read_events
+from web4mlx.machine.awake import gpu_lease, keep_awake
+from web4mlx.train.worker import EVENTS
+
+LOG, PID = "train.log", "train.pid"
+POLL_S = 0.2
+
+
+@dataclass(frozen=True)
+class Death:
+    """Why a trainer died, recognised by its exit or by what it wrote, and what to do."""
+
+    signs: tuple[str, ...]
+    message: str
+    hint: str
+
+
+DEATHS = (
+    Death(
+        ("ImpactingInteractivity", "Impacting Interactivity"),
+        "macOS ended a long GPU kernel because the display was in use",
+        "Let the display sleep (web4mlx keeps the Mac awake), or set AGX_RELAX_CDM_CTXSTORE_TIMEOUT=1.",
+    ),
+    Death(
+        ("Insufficient Memory", "kIOGPUCommandBufferCallbackErrorOutOfMemory", "bad_alloc",
+         "Unable to allocate", "[malloc]", "signal 9"),
+        "the trainer ran out of memory",
+        "Lower data.max_seq_length or training.batch_size, close other programs.",
+    ),
+    Death(("No space left on device",), "the disk is full", "Free some space."),
+)  # fmt: skip
+
+
+def new_run(config: RunConfig) -> Path:
+    """Make the folder of a new run and save its effective configuration there."""
+    run = config.outputs / new_run_name(f"{config.name}_lora")
+    run.mkdir(parents=True)
+    write_config(config, run / "config.toml")
+    return run
+
+
+def find_resumable(config: RunConfig, which: str) -> Path:
+    """The run to resume: a folder, or with `auto` the newest unfinished one.
+
+    Raises:
+        MissingPrerequisite: There is none, or the folder is no run.
+        UsageError: The run is finished already.
+    """
+    if which == "auto":
+        unfinished = [
+            folder
+            for folder in sorted(config.outputs.glob(f"{config.name}_lora_*"))
+            if (folder / "config.toml").is_file() and not (folder / "manifest.json").exists()
+        ]
+        if not unfinished:
+            raise MissingPrerequisite(f"no unfinished run in {config.outputs}", "Start one: `web4mlx train`.")
+        return unfinished[-1]
+    run = Path(which)
+    if not (run / "config.toml").is_file():
+        raise MissingPrerequisite(f"{run}: not a run folder (it has no config.toml)")
+    if (run / "manifest.json").exists():
+        raise UsageError(f"{run}: this run is finished", "Start a new one without --resume.")
+    return run
+
+
+def supervise(run: Path, show: EventSink) -> None:
+    """Run the trainer of a run folder to its end, showing its events.
+
+    Raises:
+        Web4Error: The trainer failed; says why and how to go on.
+        KeyboardInterrupt: It was interrupted and has written a checkpoint.
+    """
+    refuse_second_trainer(run)
+    offset = (run / EVENTS).stat().st_size if (run / EVENTS).exists() else 0
+    with gpu_lease(f"training {run.name}"), (run / LOG).open("ab") as log:
+        trainer = subprocess.Popen(
+            [sys.executable, "-m", "web4mlx.train.worker", str(run)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+        (run / PID).write_text(f"{trainer.pid}\n", "ascii")
+        keep_awake(trainer.pid)
+        failure, interrupted = follow(trainer, run, offset, show)
+        (run / PID).unlink(missing_ok=True)
+    if trainer.returncode == ExitCode.OK:
+        return
+    if trainer.returncode == ExitCode.INTERRUPTED or interrupted:
+        raise KeyboardInterrupt
+    raise failure or explain(trainer.returncode, run)
+
+
+def follow(
+    trainer: "subprocess.Popen[bytes]", run: Path, offset: int, show: EventSink
+) -> tuple[Web4Error | None, bool]:
+    """Show events until the trainer ends, passing Ctrl-C on to it.
+
+    Returns:
+        The failure the trainer reported, if any, and whether it was interrupted.
+    """
+    failure: Web4Error | None = None
+    interrupted = False
+    while True:
+        try:
+            ended = trainer.poll() is not None
+            for event, offset in read_events(run / EVENTS, offset):  # noqa: B020, PLR1704 - offset moves on
+                if isinstance(event, Failed):
+                    failure = Web4Error(event.message, event.hint)
+                    failure.exit_code = ExitCode(trainer.wait())
+                else:
+                    show(event)
+            if ended:
+                return failure, interrupted
+            time.sleep(POLL_S)
+        except KeyboardInterrupt:
+            print("finishing the current step and writing a checkpoint …", file=sys.stderr)
+            os.killpg(trainer.pid, signal.SIGTERM if interrupted else signal.SIGINT)
+            interrupted = True
+
+
+def refuse_second_trainer(run: Path) -> None:
+    """Refuse to start when a trainer of this run is alive."""
+    import psutil
+
+    try:
+        pid = int((run / PID).read_text("ascii"))
+        command = psutil.Process(pid).cmdline()
+    except (OSError, ValueError, psutil.Error):
+        return
+    if "web4mlx.train.worker" in command:
+        raise UsageError(
+            f"{run}: process {pid} is training this run already", "Wait for it, or stop it with SIGINT."
+        )
+
+
+def explain(returncode: int, run: Path) -> StageCrashed:
+    """What a trainer's unreported death means; the end of its log is searched for known signs."""
+    text = (run / LOG).read_bytes()[-20_000:].decode("utf-8", "replace")
+    if returncode < 0:
+        text += f"\nsignal {-returncode}"
+    resume = f"Continue with `web4mlx train --resume {run}`: the last checkpoint is intact."
+    for death in DEATHS:
+        if any(sign in text for sign in death.signs):
+            return StageCrashed(f"training stopped: {death.message}", f"{death.hint} {resume}")
+    how = f"was killed by signal {-returncode}" if returncode < 0 else f"ended with code {returncode}"
+    last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
+    return StageCrashed(f"the trainer {how}: {last}", f"See {run / LOG}. {resume}")

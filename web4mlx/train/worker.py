@@ -1,0 +1,122 @@
+"""The process that trains: `python -m web4mlx.train.worker RUN`.
+
+It reads the run folder's `config.toml`, trains, and writes events; the command that started it renders them.
+A crash of this process, even an abort in C++, leaves the parent alive to explain it.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+from web4mlx.config import RunConfig, load_config
+from web4mlx.errors import ExitCode, Web4Error
+from web4mlx.events import EventLog, Failed, Finished, Started, Step, Validation, read_events
+from web4mlx.machine.mlx_runtime import limit_memory, load_mlx
+
+EVENTS = "events.jsonl"
+
+
+def main(run: Path) -> int:
+    """Train the run of a folder; returns the exit code."""
+    config = load_config(run / "config.toml")
+    load_mlx(config.hardware.device)
+    limit_memory(config.hardware.memory_fraction)
+    from web4mlx.train.board import TensorBoard
+    from web4mlx.train.checkpoint import list_checkpoints, read_state
+    from web4mlx.train.loop import Stopped
+
+    checkpoints = list_checkpoints(run)
+    resumed_at = read_state(checkpoints[-1]).step if checkpoints else 0
+    board = TensorBoard(run / "logs", resumed_at)
+    with EventLog(run / EVENTS, run.name, "train", board) as log:
+        try:
+            started = time.perf_counter()
+            metrics = train_run(config, run, log)
+            log.write(
+                Finished, duration_s=time.perf_counter() - started, artifact=str(run), metrics=metrics
+            )
+        except Stopped:
+            message = "stopped on request after a finished step; a checkpoint is written"
+            log.write(Failed, message=message, hint="Continue with `web4mlx train --resume auto`.")
+            return ExitCode.INTERRUPTED
+        except Web4Error as error:
+            log.write(Failed, message=error.message, hint=error.hint)
+            return error.exit_code
+        finally:
+            board.close()
+    return ExitCode.OK
+
+
+def train_run(config: RunConfig, run: Path, log: EventLog) -> dict[str, object]:
+    """Prepare, train (from the newest checkpoint if there is one) and finish a run.
+
+    Returns:
+        Metrics for the closing event.
+    """
+    from web4mlx.models.base import find_base
+    from web4mlx.models.tokenizer import ChatTokenizer
+    from web4mlx.train import finish
+    from web4mlx.train.checkpoint import list_checkpoints, load_checkpoint
+    from web4mlx.train.loop import Trainer
+    from web4mlx.train.prepare import describe_inputs, fingerprint, load_training_data, load_training_model
+
+    base = find_base(config.model)
+    tokenizer = ChatTokenizer(base)
+    data = load_training_data(config, tokenizer)
+    loaded = load_training_model(config, base)
+    inputs = describe_inputs(config)
+    trainer = Trainer(config, loaded, data, run, log)
+    mark = fingerprint(config, inputs)
+    checkpoints = list_checkpoints(run)
+    if checkpoints:
+        state, adapters, optimizer_state = load_checkpoint(checkpoints[-1], mark)
+        trainer.restore(state, optimizer_state)
+    else:
+        state, adapters = trainer.start(mark)
+    trainable = finish.trainable_parameters(adapters)
+    share = trainable / loaded.base_parameters
+    plan = {
+        "samples": len(data.train), "steps": trainer.sampler.total_steps, "from step": state.step,
+        "dropped": len(data.lengths.dropped), "trainable": f"{trainable:,} ({share:.2%})",
+        "LoRA scale": f"{config.lora.scale:g}", "dtype": str(loaded.dtype).removeprefix("mlx.core."),
+    }  # fmt: skip
+    log.write(Started, plan=plan)
+    for sample_id in data.lengths.dropped[:20]:
+        log.warn("dropped", f"sample {sample_id} is longer than data.max_seq_length and is not trained on")
+    last = trainer.train(state, adapters)
+    chosen, step = finish.choose_adapter(run, state, last)
+    if state.best_step == 0:
+        log.warn(
+            "no-gain", "no validation was better than the base model's; the last weights are kept",
+            "Look at the loss curve and the samples before going on.",
+        )  # fmt: skip
+    stats = finish.TrainingStats.model_validate(
+        finish.summarize(config, state, loaded, data, step)
+        | {"trainable_parameters": trainable, "trainable_share": share}
+        | losses_of(run)
+    )
+    finish.finish_run(config, run, tokenizer, loaded, stats, chosen, inputs)
+    return json.loads(stats.model_dump_json(exclude={"system_prompt"}))  # type: ignore[no-any-return]
+
+
+def losses_of(run: Path) -> dict[str, float | None]:
+    """Final training loss (mean of the last tenth of reports) and the base's validation loss."""
+    by_step: dict[int, float] = {}
+    base_loss: float | None = None
+    for event, _ in read_events(run / EVENTS):
+        if isinstance(event, Step):
+            by_step[event.step] = event.loss
+        elif isinstance(event, Validation) and event.step == 0:
+            base_loss = event.loss
+    losses = [by_step[step] for step in sorted(by_step)]
+    tail = losses[-max(1, len(losses) // 10) :]
+    return {"train_loss": sum(tail) / len(tail), "base_val_loss": base_loss}
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(Path(sys.argv[1])))
+    except Web4Error as error:
+        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
+        sys.exit(error.exit_code)
