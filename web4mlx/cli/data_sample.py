@@ -1,0 +1,60 @@
+"""`web4mlx data sample`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from web4mlx.cli.output import EventPrinter, note, print_json
+
+if TYPE_CHECKING:
+    from web4mlx.data.corpus import Scale
+
+
+def sample(
+    scale: str = typer.Option(
+        "demo", "--scale", help="demo (a quarter of an hour of training) or full (39,000)."
+    ),
+    seed: int = typer.Option(7, "--seed", help="Equal seeds give equal files."),
+    folder: Path = typer.Option(Path("data"), "--folder", help="Where the nine files go."),
+    force: bool = typer.Option(False, "--force", help="Overwrite files that this command did not write."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be written."),
+    as_json: bool = typer.Option(False, "--json", help="Print folder and counts as JSON."),
+) -> None:
+    """Write a generated sample corpus: nine files in the exact schema of the real ones.
+
+    Example: web4mlx data sample --scale demo --folder data/demo
+    """
+    from web4mlx.data.corpus import corpus_counts, require_own_files, write_corpus
+    from web4mlx.events import EventLog
+
+    chosen = parse_scale(scale)
+    if not force:
+        require_own_files(folder)
+    if dry_run:
+        counts = corpus_counts(chosen)
+        note("nothing written (--dry-run)")
+    else:
+        with EventLog(None, "sample", "sample", EventPrinter()) as log:
+            counts = write_corpus(folder, chosen, seed, log)
+    if as_json:
+        print_json(
+            {"folder": str(folder), "scale": chosen, "seed": seed, "written": not dry_run, "counts": counts}
+        )
+    else:
+        print("\n".join(f"{count:6d}  {folder / name}.jsonl" for name, count in counts.items()))
+
+
+def parse_scale(text: str) -> "Scale":
+    """The scale of that name.
+
+    Raises:
+        UsageError: There is no such scale.
+    """
+    from web4mlx.errors import UsageError
+
+    if text == "demo":
+        return "demo"
+    if text == "full":
+        return "full"
+    raise UsageError(f"--scale {text}: expected demo or full")

@@ -1,0 +1,142 @@
+"""Short TypeScript for the demo: classes with empty constructor and init(), refactorings, Vitest suites."""
+
+import textwrap
+
+from web4mlx.data.corpus.grammar import Dealer, Subject, fill
+from web4mlx.data.corpus.rows import Row
+
+CLASS = """\
+export class {class_name} {
+  private model = { {state} };
+
+  constructor() {}
+
+  init(scenario: Scenario): this {
+    this.model = scenario.model;
+    return this;
+  }
+
+  {method} {
+{lines}
+  }
+}"""
+TO_SCENARIO = """\
+  toScenario(): Scenario {
+    return { ior: 'ior:{component}', owner: 'web4', model: this.model };
+  }
+}"""
+VITEST = """\
+import { describe, expect, it } from 'vitest';
+import { {component} } from './{component}.js';
+
+describe('{component}', () => {
+  it('{claim}', () => {
+    const scenario = { ior: 'ior:{component}', owner: 'test', model: { {values} } };
+    const object = new {component}().init(scenario);
+    expect(object.toScenario()).toEqual(scenario);
+  });
+});"""
+CLAIMS = (
+    "restores its scenario",
+    "survives the round trip of its state",
+    "is equal after init and toScenario",
+)
+OLD_CLASS = """\
+export class {component} {
+  {fields}
+
+  constructor({parameters}) {
+{assignments}
+  }
+
+  {method} {
+{lines}
+  }
+}"""
+
+
+def class_code(subject: Subject, name: str = "", *, with_scenario: bool = False) -> str:
+    """A class in a fenced block; `name` differs from the component's for default classes."""
+    code = fill(CLASS, subject.context | {"class_name": name or subject.component, "lines": _body(subject)})
+    if name:
+        code = code.replace(f"class {name} ", f"class {name} implements {subject.component} ")
+    if with_scenario:
+        code = f"{code[:-1]}\n{fill(TO_SCENARIO, subject.context)}"
+    return fenced(code)
+
+
+def fenced(code: str) -> str:
+    """The code as a TypeScript block of Markdown."""
+    return f"```typescript\n{code}\n```"
+
+
+def _body(subject: Subject) -> str:
+    return textwrap.indent(subject.context["body"], "    ")
+
+
+def empty_constructor(dealer: Dealer) -> Row:
+    """A plain class."""
+    subject = dealer.subject()
+    question = fill(dealer.words("phrasings", "class"), subject.context)
+    extra: dict[str, object] = {"pattern_name": "empty_constructor", "layer": "layer2"}
+    return Row(question, "", class_code(subject), "code", extra)
+
+
+def layer_file(dealer: Dealer) -> Row:
+    """The default class of layer 2."""
+    subject = dealer.subject()
+    question = fill(dealer.words("phrasings", "layer2"), subject.context)
+    code = class_code(subject, f"Default{subject.component}")
+    return Row(question, "", code, "code", {"pattern_name": "five_layers", "layer": "layer2"})
+
+
+def scenario_class(dealer: Dealer) -> Row:
+    """A class that writes its state with toScenario()."""
+    subject = dealer.subject()
+    question = fill(dealer.words("phrasings", "scenario"), subject.context)
+    code = class_code(subject, with_scenario=True)
+    return Row(question, "", code, "code", {"pattern_name": "scenario_state", "layer": "layer2"})
+
+
+def vitest_file(dealer: Dealer) -> Row:
+    """A Vitest suite; stands among the guardrails as the right way of testing."""
+    subject = dealer.subject()
+    values = subject.context["state"].replace(" as string[]", "").replace(" as Record<string, string>", "")
+    context = subject.context | {"values": values, "claim": dealer.deal("claims", CLAIMS)}
+    question = fill(dealer.words("phrasings", "vitest"), context)
+    extra: dict[str, object] = {"violation_type": "jest", "severity": "none", "is_negative_example": False}
+    return Row(question, "", fenced(fill(VITEST, context)), "vitest", extra)
+
+
+def refactoring(dealer: Dealer) -> Row:
+    """A class with constructor logic, and the same class after its refactoring."""
+    subject = dealer.subject()
+    question = fill(dealer.words("phrasings", "refactor"), subject.context)
+    extra: dict[str, object] = {"cmm_transition": "CMM2->CMM3", "pattern_applied": "empty_constructor"}
+    return Row(question, fenced(old_class(subject)), class_code(subject), "refactor", extra)
+
+
+def old_class(subject: Subject) -> str:
+    """The component as CMM2 code: typed constructor parameters that are assigned."""
+    types = {name: ts_type(value) for name, value in _state(subject)}
+    context = subject.context | {
+        "fields": "\n  ".join(f"private {name}: {kind};" for name, kind in types.items()),
+        "parameters": ", ".join(f"{name}: {kind}" for name, kind in types.items()),
+        "assignments": "\n".join(f"    this.{name} = {name};" for name in types),
+        "lines": _body(subject).replace("this.model.", "this."),
+    }
+    return fill(OLD_CLASS, context)
+
+
+def _state(subject: Subject) -> list[tuple[str, str]]:
+    parts = subject.context["state"].replace("<string, string>", "<string; string>").split(", ")
+    return [(name, value) for name, _, value in (part.partition(": ") for part in parts)]
+
+
+def ts_type(value: str) -> str:
+    """The TypeScript type of a default value such as `[] as string[]`."""
+    if " as " in value:
+        return value.split(" as ")[1].replace(";", ",")
+    if value in ("true", "false"):
+        return "boolean"
+    return "string" if value.startswith("'") else "number"

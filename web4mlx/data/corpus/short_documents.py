@@ -1,0 +1,118 @@
+"""Short documents for the demo: PDCAs, TRON plans, patterns and reports, highly regular in form."""
+
+from web4mlx.data.corpus.grammar import Dealer, fill
+from web4mlx.data.corpus.rows import Row
+from web4mlx.data.corpus.stamps import Stamp, draw_stamp, quality_score
+
+KINDS = {
+    "create": "architectural decision", "debug": "debugging", "refactor": "architectural decision",
+    "integrate": "integration", "collaborate": "collaboration",
+}  # fmt: skip
+PDCA = """\
+PRECEDES: {precedes}
+FOLLOWS: {follows}
+
+## Objective
+{task^} so that {gain}.
+
+## Plan
+- Trigger: {why^}.
+- Response: {how^}.
+- Outcome: {gain^}.
+- Next: {next_step^}.
+
+## Do
+- {did_first^}
+- {did_then^}
+
+## Check
+- {checked^}
+- {verified^}
+
+## Act
+- Learned: {lesson^}.
+- {improved^}"""
+TRON = """\
+## Plan
+- Trigger: {trigger^}.
+- Response: {response^}.
+- Outcome: {outcome^}.
+- Next: {next^}."""
+PATTERN = """\
+Pattern: {lesson}.
+Problem: {why^}.
+Solution: {how^}.
+Result: {gain^}, and {proof}."""
+REPORT = """\
+## Introduction
+{report_intro^}
+
+## Problem
+{why^}.
+
+## Plan
+{how^}.
+
+## Do
+{did_first^}
+
+## Check
+{checked^}
+
+## Act
+{verified^}
+
+## Lessons
+{lesson^}."""
+
+
+def draw_work(dealer: Dealer, kind: str | None = None) -> dict[str, str]:
+    """A situation around a component, with sentences for every section, as a context for `fill`."""
+    kind = kind or dealer.deal("kinds", list(KINDS))
+    names = ("next_step", "did_first", "did_then", "checked", "verified", "improved", "report_intro")
+    return {
+        **{name: dealer.sentence(name) for name in names},
+        **dealer.words("situations", kind),
+        **dealer.subject().context,
+        "kind": KINDS[kind],
+        "count": str(dealer.random.randrange(4, 40)),
+    }
+
+
+def pdca(dealer: Dealer) -> Row:
+    """A complete PDCA. Every second request names the agent who signs."""
+    work = draw_work(dealer)
+    stamp = draw_stamp(dealer, named=dealer.deal("named", [True, False]))
+    default = "" if stamp.agent.startswith("Web4.") else f"Agent: {stamp.agent}"
+    work |= {"precedes": stamp.precedes, "follows": stamp.follows}
+    question = fill(dealer.words("phrasings", "pdca"), work)
+    return Row(question, default, fill(PDCA, work), "pdca", dated(stamp, cmm_level=3))
+
+
+def dated(stamp: Stamp, cmm_level: int) -> dict[str, object]:
+    """Metadata of a complete PDCA."""
+    return {**stamp.metadata, "quarter": stamp.quarter, "quality_score": quality_score(cmm_level)}
+
+
+def decision(dealer: Dealer) -> Row:
+    """A decision as a Plan in TRON form."""
+    context = {**dealer.words("decisions"), **dealer.subject().context}
+    question = fill(dealer.words("phrasings", "decision"), context)
+    return Row(question, "", fill(TRON, context), "tron", {"category": "tron"})
+
+
+def pattern(dealer: Dealer) -> Row:
+    """A pattern distilled from a PDCA."""
+    work = draw_work(dealer)
+    stamp = draw_stamp(dealer, named=True)
+    question = fill(dealer.words("phrasings", "pattern"), work)
+    extra: dict[str, object] = {"pdca_id": stamp.pdca_id, "agent_name": stamp.agent}
+    return Row(question, "", fill(PATTERN, work), work["kind"].replace(" ", "_"), extra)
+
+
+def report(dealer: Dealer) -> Row:
+    """A report by the reporting protocol."""
+    stamp = draw_stamp(dealer, named=True)
+    work = draw_work(dealer) | {"agent_name": stamp.agent}
+    question = fill(dealer.words("phrasings", "report"), work)
+    return Row(question, f"Agent: {stamp.agent}", fill(REPORT, work), "report", stamp.metadata)
