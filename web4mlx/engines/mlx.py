@@ -1,0 +1,154 @@
+"""MLX in this process: answers from a model folder in Hugging Face layout, with or without an adapter.
+
+mlx-lm's batch generator decodes up to `parallel` requests together; each has its own random state, so that a
+seed means the same answer in any company. Text comes from the folder's own tokenizer and chat template.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from web4mlx.artifacts import describe_input, sha256_bytes
+from web4mlx.engines.base import (
+    AnswerStream,
+    Request,
+    Response,
+    context_overflow,
+    refuse_duplicate_ids,
+)
+from web4mlx.engines.mlx_answer import Answer
+from web4mlx.engines.mlx_model import encode_request, load_model
+from web4mlx.engines.mlx_sampling import make_processors, make_sampler
+from web4mlx.errors import UsageError
+from web4mlx.machine.mlx_runtime import DeviceChoice, DtypeChoice
+
+
+class MlxEngine:
+    """Answers from a base or merged model folder.
+
+    Args:
+        folder: Model and tokenizer files.
+        adapter: A run's adapter folder (its `mlx/` is taken) or a folder in mlx-lm's layout.
+        context: Tokens of prompt and answer together; None takes the model's own limit.
+        device: Where to compute.
+        dtype: Precision of the weights; `auto` takes what training takes on this machine.
+
+    Raises:
+        MissingPrerequisite: A file is missing.
+        StageCrashed: mlx-lm cannot load the model or the adapter; says why.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        adapter: Path | None = None,
+        *,
+        context: int | None = None,
+        device: DeviceChoice = "auto",
+        dtype: DtypeChoice = "auto",
+    ) -> None:
+        self.folder = folder
+        self.adapter = adapter
+        self._loaded: Any = load_model(folder, adapter, device, dtype)
+        self.context = min(context or self._loaded.context, self._loaded.context)
+
+    def generate(self, requests: Sequence[Request], parallel: int = 1) -> Iterator[Response]:
+        """Answer all requests in the order in which they complete; see `Engine.generate`.
+
+        A request that is refused yields a response with `finish_reason` `error`; the others go on.
+        """
+        refuse_duplicate_ids(requests)
+        for piece in self._run(requests, parallel):
+            if isinstance(piece, Response):
+                yield piece
+
+    def stream(self, request: Request) -> AnswerStream:
+        """Answer one request piece by piece; leaving the iteration early stops the generation."""
+        return AnswerStream(lambda: self._stream(request))
+
+    def _stream(self, request: Request) -> Iterator[str | Response]:
+        for piece in self._run([request], 1):
+            if isinstance(piece, Response) and piece.finish_reason == "error":
+                raise UsageError(piece.error)
+            yield piece
+
+    def _run(self, requests: Sequence[Request], parallel: int) -> Iterator[str | Response]:
+        from mlx_lm.generate import BatchGenerator
+
+        parallel = max(1, parallel)
+        generator = BatchGenerator(
+            self._loaded.model,
+            stop_tokens=[[token] for token in sorted(self._loaded.end_token_ids)],
+            completion_batch_size=parallel,
+            prefill_batch_size=min(parallel, 8),
+        )
+        waiting = list(reversed(requests))
+        running: dict[int, Answer] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < parallel:
+                    refusal = self._begin(generator, waiting.pop(), running)
+                    if refusal is not None:
+                        yield refusal
+                for step in generator.next_generated() if running else ():
+                    answer = running[step.uid]
+                    yield from answer.take(step.token, step.finish_reason)
+                    if answer.response is None:
+                        continue
+                    del running[step.uid]
+                    if step.finish_reason is None:
+                        generator.remove([step.uid])
+                    yield answer.response
+        finally:
+            generator.close()
+
+    def _begin(self, generator: Any, request: Request, running: dict[int, Answer]) -> Response | None:
+        """Start an answer; returns the refusal when its prompt leaves no room in the context."""
+        tokenizer = self._loaded.tokenizer
+        prompt = encode_request(tokenizer, request)
+        if not 0 < len(prompt) < self.context:
+            problem = context_overflow(len(prompt), self.context).message if prompt else "the prompt is empty"
+            return Response(request.id, "", "error", len(prompt), 0, 0.0, 0.0, problem)
+        answer = Answer(request, tokenizer.backend, len(prompt))
+        (uid,) = generator.insert(
+            [prompt],
+            max_tokens=[min(request.options.max_tokens, self.context - len(prompt))],
+            samplers=[make_sampler(request.options)],
+            logits_processors=[make_processors(request.options)],
+        )
+        running[uid] = answer
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        """Engine, version, model and adapter with digests, context, precision and device."""
+        from importlib.metadata import version
+
+        adapter = describe_input(self.adapter) if self.adapter else None
+        return {
+            "engine": "mlx",
+            "version": f"mlx-lm {version('mlx-lm')}, mlx {version('mlx')}",
+            "model": str(self.folder),
+            "sha256": describe_input(self.folder).sha256,
+            "adapter": str(self.adapter) if self.adapter else None,
+            "adapter_sha256": adapter.sha256 if adapter else None,
+            "chat_template_sha256": sha256_bytes(self._loaded.tokenizer.template_source.encode()),
+            "context": self.context,
+            "dtype": self._loaded.dtype,
+            "device": self._loaded.device,
+        }
+
+    def close(self) -> None:
+        """Release the model and MLX's buffer cache."""
+        import mlx.core as mx
+
+        self._loaded = None
+        mx.clear_cache()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
