@@ -1,0 +1,47 @@
+"""`web4mlx ask`: one question to the model, answered piece by piece."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+
+from web4mlx.cli.output import note, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(ask)
+
+
+def ask(
+    question: str = typer.Argument(..., help="What to ask."),
+    model: Path = typer.Option(None, "--model", "-m", help="GGUF or model folder; default: the newest GGUF."),
+    adapter: Path = typer.Option(None, "--adapter", help="A training run, on top of a model folder."),
+    modelfile: Path = typer.Option(None, "--modelfile", help="SYSTEM and parameters; default: the config's."),
+    config: str = typer.Option("demo", "--config", "-c", help="A configuration file or a shipped name."),
+    seed: int = typer.Option(None, "--seed", help="Same seed, same answer; default: a new one each time."),
+    max_tokens: int = typer.Option(None, "--max-tokens", help="Most tokens of the answer."),
+    as_json: bool = typer.Option(False, "--json", help="Print answer, counts and times as JSON."),
+    no_stream: bool = typer.Option(False, "--no-stream", help="Print the answer when it is complete."),
+) -> None:
+    """Ask the model, with the Modelfile's SYSTEM and parameters.
+
+    Example: web4mlx ask "What is the empty constructor pattern?" --seed 7
+    """
+    from web4mlx.engines.question import plan_question
+
+    plan = plan_question(question, config, model, adapter, modelfile).with_options(seed, max_tokens)
+    note(f"model: {plan.model}" + (f" with {plan.adapter}" if plan.adapter else ""))
+    note(f"modelfile: {plan.modelfile}")
+    with plan.open() as engine:
+        stream = engine.stream(plan.request)
+        for text in stream:
+            if not (as_json or no_stream):
+                print(text, end="", flush=True)
+        response = stream.finish()
+        if as_json:
+            print_json(asdict(response) | {"options": asdict(plan.request.options), **engine.describe()})
+        else:
+            print(response.text if no_stream else "")
+    speed = f"{response.tokens_per_second:.0f} tokens/s, first after {response.time_to_first_token_s:.2f} s"
+    note(f"{response.completion_tokens} tokens, {speed}, ended by {response.finish_reason}")
