@@ -28,6 +28,7 @@ from web4mlx.data.report import DataReport, FileReport, Finding, LengthForecast,
 from web4mlx.data.scan import ScanSettings, scan_files
 from web4mlx.errors import UsageError
 from web4mlx.events import EventLog, Finished, Metric, Progress, Started
+from web4mlx.modelfile import read_modelfile
 from web4mlx.models.tokenizer import ChatTokenizer
 
 Role = Literal["train", "eval"]
@@ -37,14 +38,14 @@ EVERYTHING = "training files"
 def check_data(
     config: RunConfig, tokenizer: ChatTokenizer, log: EventLog, files: Sequence[Path] = ()
 ) -> DataReport:
-    """Check the files of a configuration, write `data_report.json` into its outputs folder and return it.
+    """Inspect the files of a configuration and write `data_report.json` into its outputs folder.
 
     Errors in the data are findings of the report and are not raised; `report.require_ok` does that.
 
     Args:
         config: The run; its `data`, `modelfile` and `outputs` are used.
         tokenizer: The base's tokenizer, which counts.
-        log: Receives progress in bytes read.
+        log: Receives progress.
         files: Check only these; those named `eval*` and the configuration's own are evaluation files.
 
     Raises:
@@ -52,24 +53,28 @@ def check_data(
         MissingPrerequisite: The Modelfile is missing.
         StageCrashed: A worker process died, or the report cannot be written.
     """
-    from web4mlx.modelfile import read_system
+    report = inspect_data(config, tokenizer, log, files)
+    path = write_report(report, config.outputs)
+    log.write(Finished, duration_s=report.duration_s, artifact=str(path))
+    return report
 
+
+def inspect_data(
+    config: RunConfig, tokenizer: ChatTokenizer, log: EventLog, files: Sequence[Path] = ()
+) -> DataReport:
+    """As `check_data`, without writing the report."""
     started = time.monotonic()
     roles = assign_roles(config.data, files)
-    log.write(Started, plan={"files": len(roles), "outputs": str(config.outputs)})
-    settings = ScanSettings(
-        tokenizer.folder, read_system(config.modelfile), config.data.max_seq_length, config.data.too_long
-    )
+    log.write(Started, plan={"files": len(roles)})
+    system = read_modelfile(config.modelfile).system
+    settings = ScanSettings(tokenizer.folder, system, config.data.max_seq_length, config.data.too_long)
     scanned = scan_corpus(roles, settings, log)
-    seconds = {"read": time.monotonic() - started}
+    was_read = time.monotonic()
     findings = find_all(scanned, config.data, is_whole=not files)
-    seconds["compare"] = time.monotonic() - started - seconds["read"]
-    for part, duration_s in seconds.items():
-        log.write(Metric, name=f"{part}_s", value=duration_s, unit="s")
-    report = make_report(scanned, findings, config.data, tokenizer.folder.name, time.monotonic() - started)
-    path = write_report(report, config.outputs)
-    log.write(Finished, duration_s=time.monotonic() - started, artifact=str(path))
-    return report
+    finished = time.monotonic()
+    log.write(Metric, name="read_s", value=was_read - started, unit="s")
+    log.write(Metric, name="compare_s", value=finished - was_read, unit="s")
+    return make_report(scanned, findings, config.data, tokenizer.folder.name, finished - started)
 
 
 def assign_roles(data: DataConfig, files: Sequence[Path] = ()) -> dict[Path, Role]:

@@ -32,7 +32,8 @@ class Moved:
 
 
 def quarantine_path(file: Path) -> Path:
-    """The side file of a sample file."""
+    """The side file of a sample file; of a linked file it stands beside the file itself."""
+    file = file.resolve()
     return file.with_name(f"{file.stem}.quarantine.jsonl")
 
 
@@ -79,7 +80,7 @@ def reasons_by_file(errors: Sequence[Finding]) -> dict[str, dict[int, list[Findi
 
 def move_lines(file: Path, reasons: Mapping[int, Sequence[Finding]]) -> None:
     """Move lines (numbered from 1) of a file to its side file."""
-    file = file.resolve()  # a symlink keeps pointing at its file
+    file = file.resolve()  # an atomic write would replace a link
     data = file.read_bytes()
     lines, source = split_lines(data), sha256_bytes(data)
     side_file = quarantine_path(file)

@@ -30,12 +30,14 @@ CERTAIN = (
 KEYWORDS = ("key", "pass", "pwd", "secret", "contrase")
 PLACEHOLDERS = (
     "example", "placeholder", "changeme", "change_me", "change-me", "your", "dummy", "fake", "redacted",
-    "xxx", "***", "...", "…", "<", "process.env", "insert",
+    "xxx", "***", "...", "…", "<", "process.env", "insert", "user:pass", "localhost",
 )  # fmt: skip
 MIN_DISTINCT = 8
+MIN_DISTINCT_PASSWORD = 4
+REPEATED = re.compile(r"(.)\1{5}")
 KEY_BODY = re.compile(r"(?:[A-Za-z0-9+/=]{40,}\s*){2}")
 QUOTED_RUN = re.compile(r"(['\"])([A-Za-z0-9+/\\_=-]{16,})\1")
-URL_LOGIN = re.compile(r"://[^/\s:@]{1,100}:[^/\s:@]{1,100}@")
+URL_LOGIN = re.compile(r"://[^/\s:@]{1,100}:[^/\s:@]{1,100}@[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,15 @@ def find_secrets(field: str, text: str, lowered: str) -> list[SecretHit]:
     return list(hits.values())
 
 
-def is_placeholder(value: str) -> bool:
+def is_placeholder(value: str, min_distinct: int = MIN_DISTINCT) -> bool:
     """Whether a value stands for a secret instead of being one."""
     from detect_secrets.filters.heuristic import is_sequential_string, is_templated_secret
 
     lowered = value.lower()
     return (
         any(word in lowered for word in PLACEHOLDERS)
-        or len(set(lowered)) < MIN_DISTINCT
+        or len(set(lowered)) < min_distinct
+        or REPEATED.search(value) is not None
         or is_templated_secret(value)
         or bool(is_sequential_string(value))
     )
@@ -103,11 +106,21 @@ def _possible(text: str, lowered: str) -> Iterator[tuple[str, bool, int]]:
         for match in URL_LOGIN.finditer(text):
             if not is_placeholder(match.group(0)):
                 yield "Basic Auth Credentials", False, match.start()
+    if "eyj" in lowered:
+        for token in _token_detector().analyze_string(text):
+            yield "JSON Web Token", False, text.find(token)
     for match in QUOTED_RUN.finditer(text):
         if kind := _entropy_kind(match.group(2)):
             yield kind, False, match.start()
     if any(word in lowered for word in KEYWORDS):
         yield from _keyword_lines(text)
+
+
+@lru_cache(maxsize=1)
+def _token_detector() -> Any:
+    from detect_secrets.plugins.jwt import JwtTokenDetector
+
+    return JwtTokenDetector()
 
 
 @lru_cache(maxsize=1)
@@ -140,6 +153,6 @@ def _keyword_lines(text: str) -> Iterator[tuple[str, bool, int]]:
         # Long lines are no code; the detector's patterns take quadratic time on them.
         if has_quote and len(line) <= 1000 and any(word in lowered for word in KEYWORDS):
             for value in _keyword_detector().analyze_string(line):
-                if not is_placeholder(value):
+                if not is_placeholder(value, MIN_DISTINCT_PASSWORD):
                     yield "Secret Keyword", False, offset
         offset += len(line) + 1
