@@ -68,11 +68,11 @@ def test_a_leak_blocks_until_it_is_quarantined(config: Path, tmp_path: Path) -> 
     assert blocked.returncode == 1
     assert "exact copy of the held-out row" in blocked.stderr
     dry = web4mlx("data", "check", "-c", config, "--quarantine", "--dry-run")
-    assert (dry.returncode, "would move 1 rows" in dry.stderr) == (1, True)
+    assert (dry.returncode, "would move 1 row of" in dry.stderr) == (1, True)
     assert not (tmp_path / "train.quarantine.jsonl").exists()
     moved = web4mlx("data", "check", "-c", config, "--quarantine")
     assert moved.returncode == 0, moved.stderr
-    assert "moved 1 rows" in moved.stderr
+    assert "moved 1 row of" in moved.stderr
     assert (tmp_path / "train.quarantine.jsonl").is_file()
 
 

@@ -1,6 +1,7 @@
 """`data check`: each defect is found where it is, and clean data pass."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_clean_data_pass_and_the_report_file_equals_the_report(tmp_path: Path) -
 def test_five_different_schema_errors_are_listed_at_once_with_file_line_and_field(tmp_path: Path) -> None:
     unnamed = make_row("c")
     del unnamed["metadata"]["sample_id"]
-    rows = [
+    rows: list[dict[str, Any] | bytes] = [
         make_row("a"),
         b"{broken",
         make_row("b", output=7),

@@ -20,12 +20,8 @@ def previews(folder: Path, row: dict[str, object], **data: object) -> list[Previ
     return list(preview_samples(list(read_samples(file)), micro_tokenizer(), SYSTEM, config.data))
 
 
-def shown(preview: Preview, *, color: bool, encoding: str = "utf-8") -> str:
-    class Screen(StringIO):
-        pass
-
-    Screen.encoding = encoding  # type: ignore[misc]
-    screen = Screen()
+def shown(preview: Preview, *, color: bool) -> str:
+    screen = StringIO()
     console = Console(
         file=screen, force_terminal=color, color_system="truecolor" if color else None, width=200
     )

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data_files import check, findings, make_eval_row, make_row, make_text, write_rows
+from web4mlx import artifacts
 from web4mlx.data import quarantine
 from web4mlx.data.quarantine import (
     count_quarantined,
@@ -96,7 +97,7 @@ def test_a_crash_between_the_two_writes_is_completed_by_the_next_run(
 ) -> None:
     file = write_defects(tmp_path)
     before = Counter(split_lines(file.read_bytes()))
-    real = quarantine.atomic_write
+    real = artifacts.atomic_write
 
     def crash_on_sample_file(path: Path, content: str | bytes) -> None:
         if path.name == file.name:

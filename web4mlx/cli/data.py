@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from web4mlx.cli.data_sample import sample
 from web4mlx.cli.output import EventPrinter, note, print_json, stdout
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(name="data", help="Check, preview and generate training data.", no_args_is_help=True)
     group.command()(check)
     group.command()(preview)
+    group.command()(sample)
     app.add_typer(group)
 
 

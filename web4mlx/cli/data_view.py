@@ -97,7 +97,8 @@ def _show_warnings(console: "Console", report: DataReport) -> None:
 def moved_line(moved: Moved, *, dry_run: bool) -> str:
     """What quarantine did to one file."""
     verb = "would move" if dry_run else "moved"
-    return f"{verb} {moved.rows} rows of {moved.file} to {moved.side_file}"
+    noun = "row" if moved.rows == 1 else "rows"
+    return f"{verb} {moved.rows} {noun} of {moved.file} to {moved.side_file}"
 
 
 def show_preview(console: "Console", preview: Preview) -> None:

@@ -165,6 +165,8 @@ class Scanner:
         settings = self.settings
         if row_tokens <= settings.max_seq_length:
             return 1
+        if settings.too_long == "drop":
+            return 0
         row = render_sample(self.tokenizer, sample, settings.system)
         return len(fit_row(row, settings.max_seq_length, settings.too_long))
 
