@@ -91,19 +91,19 @@ def measure_parity(
         merged: The folder that was written.
     """
     tokenizer = ChatTokenizer(files.folder)
-    rows = [tokenizer.encode(text) for text in TEXTS]
+    tokens = tokenizer.encode("\n".join(TEXTS))
     in_float32 = fits_in_float32(files)
     model = load_for_parity(files.folder, in_float32)
-    base_logits = compute_logits(model, rows)
+    base_logits = compute_logits(model, tokens)
     exact_logits = None
     if in_float32:
         with_delta = add_deltas(model, deltas)
-        exact_logits = compute_logits(model, rows)
+        exact_logits = compute_logits(model, tokens)
         restore(model, with_delta)
     attach_low_rank_path(model, adapter)
-    adapter_logits = compute_logits(model, rows)
+    adapter_logits = compute_logits(model, tokens)
     del model
-    stored_logits = compute_logits(load_for_parity(merged, in_float32), rows)
+    stored_logits = compute_logits(load_for_parity(merged, in_float32), tokens)
     return compare(base_logits, adapter_logits, exact_logits, stored_logits)
 
 
@@ -145,11 +145,10 @@ def load_for_parity(folder: Path, in_float32: bool) -> Any:
     return model
 
 
-def compute_logits(model: Any, rows: list[list[int]]) -> Floats:
-    """Logits of all positions of all rows, shape (positions, vocabulary)."""
+def compute_logits(model: Any, tokens: list[int]) -> Floats:
+    """Logits of all positions, shape (positions, vocabulary)."""
     mx = load_mlx()
-    logits = [np.array(model(mx.array([row]))[0].astype(mx.float32)) for row in rows]
-    return np.concatenate(logits).astype(np.float32)
+    return np.asarray(model(mx.array([tokens]))[0].astype(mx.float32), np.float32)
 
 
 def add_deltas(model: Any, deltas: "Mapping[str, Delta]") -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""`web4mlx export`."""
+
+from pathlib import Path
+
+import typer
+
+from web4mlx.cli.output import EventPrinter, note, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(export)
+
+
+def export(
+    merged: Path = typer.Argument(None, help="The merged folder; default: the newest one."),
+    config: str = typer.Option("demo", "--config", "-c", help="A configuration file or a shipped name."),
+    quant: str = typer.Option("", "--type", help="Q4_K_M, Q5_K_M, Q6_K or Q8_0; default: the configured."),
+    out: Path = typer.Option(None, "--out", help="The GGUF to write; default: OUTPUTS/web4-agent.gguf."),
+    keep_f16: bool = typer.Option(False, "--keep-f16", help="Keep the float16 file."),
+    skip_answers: bool = typer.Option(False, "--skip-answers", help="Do not ask it anything."),
+    skip_retention: bool = typer.Option(False, "--skip-retention", help="Do not measure kept quality."),
+    local_tools: bool = typer.Option(False, "--local-llama-cpp", help="Use LLAMA_CPP_DIR, else PATH."),
+    allow_unpinned: bool = typer.Option(False, "--allow-unpinned", help="Accept other tool versions."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Check everything, write nothing."),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+) -> None:
+    """Export a merged model to a quantized GGUF and prove that it is whole and still good.
+
+    Example: web4mlx export outputs/web4_merged_20260101_120000 --type Q5_K_M
+    """
+    from web4mlx.artifacts import newest
+    from web4mlx.config import find_config, load_config
+    from web4mlx.events import EventLog
+    from web4mlx.export.stage import ExportOptions, export_model, parse_type, plan_export
+
+    settings = load_config(find_config(config))
+    if merged is None:
+        merged = newest(settings.outputs, "web4_merged_*", "fuse")
+        note(f"exporting the newest merged model: {merged}")
+    out = out or settings.outputs / "web4-agent.gguf"
+    options = ExportOptions(
+        parse_type(quant), keep_f16, not skip_answers, not skip_retention,
+        "local" if local_tools else "pinned", allow_unpinned,
+    )  # fmt: skip
+    if dry_run:
+        result = plan_export(merged, settings, out, options).describe()
+    else:
+        with EventLog(None, out.stem, "export", EventPrinter()) as log:
+            result = export_model(merged, settings, out, log, options).model_dump()
+    print_json(result) if as_json else print(out)

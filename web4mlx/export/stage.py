@@ -1,0 +1,327 @@
+"""The export stage: merged folder → float16 GGUF → quantized GGUF, checked before it takes its name.
+
+Finished work is kept between the steps: a float16 file whose manifest names the same merged folder and tools
+is used again. The quantized file carries a temporary name until every check has passed.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from web4mlx.artifacts import (
+    Input,
+    Manifest,
+    describe_input,
+    manifest_path,
+    new_manifest,
+    read_manifest,
+    require_free_disk,
+    sha256_file,
+    write_manifest,
+)
+from web4mlx.config.schema import QuantType, RunConfig
+from web4mlx.data.chat import Row
+from web4mlx.errors import CheckFailed, MissingPrerequisite, UsageError
+from web4mlx.events import EventLog, Finished, Gate, Started
+from web4mlx.export.answers import check_answers, held_out_questions
+from web4mlx.export.checks import check_gguf
+from web4mlx.export.convert import convert, log_path, quantize
+from web4mlx.export.predict import BETTER_TYPES, FILE_TYPES, Prediction, predict_gguf, vocabulary_size
+from web4mlx.export.preflight import ExportSource, check_merged
+from web4mlx.export.retention import Candidates, Retention, measure_retention, require_retention
+from web4mlx.export.toolchain import Source, Toolchain, find_toolchain
+from web4mlx.models.base import find_base
+from web4mlx.verify import Check
+
+SPARE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Choices of one export; `type` None takes the configuration's.
+
+    `check_answers` and `check_retention` need the held-out file of the configuration.
+    """
+
+    type: QuantType | None = None
+    keep_f16: bool = False
+    check_answers: bool = True
+    check_retention: bool = True
+    tools: Source = "pinned"
+    allow_unpinned: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An export whose prerequisites are met."""
+
+    source: ExportSource
+    adapter: Path | None
+    tools: Toolchain
+    quant: QuantType
+    out: Path
+    f16: Path
+    f16_prediction: Prediction
+    prediction: Prediction
+    f16_is_done: bool
+
+    def describe(self) -> dict[str, Any]:
+        """What will be written, for display."""
+        return {
+            "merged": str(self.source.folder),
+            "base": str(self.source.base),
+            "gguf": str(self.out),
+            "type": self.quant,
+            "predicted_bytes": self.prediction.file_bytes,
+            "predicted_f16_bytes": self.f16_prediction.file_bytes,
+            "fallback_tensors": self.prediction.fallbacks,
+            "reuses_f16": self.f16_is_done,
+            "tools": dict(self.tools.versions),
+        }
+
+
+def export_model(
+    merged: Path, config: RunConfig, out: Path, log: EventLog, options: ExportOptions | None = None
+) -> Manifest:
+    """Export a merged folder to a verified GGUF.
+
+    Args:
+        merged: What `fuse` wrote.
+        config: The run's configuration: type, held-out file, limits.
+        out: The GGUF to write; an existing one is replaced when all checks passed.
+        log: Progress, verdicts and the end are written here.
+        options: Overrides.
+
+    Returns:
+        The manifest of `out`, with sizes and retention in `metrics`.
+
+    Raises:
+        MissingPrerequisite: A tool, a file or disk space is missing.
+        CheckFailed: The folder is not what `fuse` writes, or the GGUF failed a check.
+        StageCrashed: A tool of llama.cpp failed.
+    """
+    options = options or ExportOptions()
+    start = time.monotonic()
+    plan = plan_export(merged, config, out, options)
+    log.write(Started, plan=plan.describe())
+    inputs = {"merged": describe_input(merged)}
+    timings: dict[str, float] = {}
+    make_f16(plan, inputs, log, timings)
+    partial = temporary_name(out)
+    remove_leftovers(out)
+    try:
+        begin = time.monotonic()
+        size = plan.f16_prediction.file_bytes
+        fallbacks = quantize(plan.tools, plan.f16, partial, plan.quant, log, size)
+        timings["quantize"] = time.monotonic() - begin
+        begin = time.monotonic()
+        metrics = verify_export(plan, partial, fallbacks, config, options, log)
+        timings["verify"] = time.monotonic() - begin
+        manifest = publish(plan, partial, inputs, metrics, timings)
+    finally:
+        partial.unlink(missing_ok=True)
+        log_path(partial).replace(log_path(out)) if log_path(partial).exists() else None
+    if not (options.keep_f16 or config.export.keep_f16):
+        discard_f16(plan.f16)
+    log.write(Finished, duration_s=time.monotonic() - start, artifact=str(out), metrics=manifest.metrics)
+    return manifest
+
+
+def plan_export(merged: Path, config: RunConfig, out: Path, options: ExportOptions) -> Plan:
+    """Check everything that can be checked before work begins: folder, tools, disk."""
+    quant = options.type or config.export.type
+    adapter, base = origins(merged, config)
+    source = check_merged(merged, base)
+    tools = find_toolchain(options.tools, allow_unpinned=options.allow_unpinned)
+    rows = source.files.tensors["model.embed_tokens.weight"].shape[0]
+    vocabulary = vocabulary_size(base, rows)
+    f16 = out.with_name(f"{out.stem}.f16.gguf")
+    plan = Plan(
+        source=source,
+        adapter=adapter,
+        tools=tools,
+        quant=quant,
+        out=out,
+        f16=f16,
+        f16_prediction=predict_gguf(source.files.tensors, vocabulary, None),
+        prediction=predict_gguf(source.files.tensors, vocabulary, quant),
+        f16_is_done=False,
+    )
+    plan = replace(plan, f16_is_done=is_f16_done(plan))
+    needed = plan.prediction.file_bytes + (0 if plan.f16_is_done else plan.f16_prediction.file_bytes)
+    require_free_disk(out, needed + SPARE_BYTES, f"the export (float16 file and {quant})")
+    return plan
+
+
+def parse_type(name: str) -> QuantType | None:
+    """The quantization type of a name in any case; None for an empty one.
+
+    Raises:
+        UsageError: Not one of the supported types.
+    """
+    if not name:
+        return None
+    for known in BETTER_TYPES:
+        if name.upper() == known:
+            return known
+    raise UsageError(f"--type {name}: expected one of {', '.join(BETTER_TYPES)}")
+
+
+def origins(merged: Path, config: RunConfig) -> tuple[Path | None, Path]:
+    """Adapter and base that a merged folder was made from, as its manifest says; else the configured base."""
+    manifest = read_manifest(merged)
+    if manifest is None or manifest.stage != "fuse":
+        raise MissingPrerequisite(f"{merged}: no merged model with a manifest", "Make one: `web4mlx fuse`.")
+    adapter, base = (Path(manifest.inputs[name].path) for name in ("adapter", "base"))
+    return (adapter if adapter.is_dir() else None), (base if base.is_dir() else find_base(config.model))
+
+
+def f16_work(plan: Plan) -> dict[str, Any]:
+    """What decides the float16 file besides the merged folder."""
+    return {"outtype": "f16", "name": plan.out.stem, **plan.tools.versions}
+
+
+def is_f16_done(plan: Plan) -> bool:
+    """Whether a finished float16 file of the same merged folder and tools is there, unchanged."""
+    manifest = read_manifest(plan.f16)
+    if manifest is None or not plan.f16.is_file():
+        return False
+    inputs = {"merged": describe_input(plan.source.folder)}
+    return (
+        manifest.is_same_work(inputs, f16_work(plan))
+        and sha256_file(plan.f16) == manifest.outputs[plan.f16.name]
+    )
+
+
+def make_f16(plan: Plan, inputs: dict[str, Input], log: EventLog, timings: dict[str, float]) -> None:
+    """Convert, unless the float16 file is there already."""
+    if plan.f16_is_done:
+        log.warn("reused_f16", f"using the float16 file that is already there: {plan.f16}")
+        return
+    begin = time.monotonic()
+    discard_f16(plan.f16)
+    remove_leftovers(plan.f16)
+    plan.f16.parent.mkdir(parents=True, exist_ok=True)
+    partial = temporary_name(plan.f16)
+    try:
+        convert(plan.tools, plan.source.folder, partial, plan.out.stem, log)
+        partial.replace(plan.f16)
+    finally:
+        partial.unlink(missing_ok=True)
+        log_path(partial).replace(log_path(plan.f16)) if log_path(partial).exists() else None
+    timings["convert"] = time.monotonic() - begin
+    digest = sha256_file(plan.f16)
+    done = new_manifest("f16", inputs=inputs, config=f16_work(plan), outputs={plan.f16.name: digest})
+    write_manifest(plan.f16, done)
+
+
+def verify_export(
+    plan: Plan,
+    partial: Path,
+    fallbacks: Sequence[str],
+    config: RunConfig,
+    options: ExportOptions,
+    log: EventLog,
+) -> dict[str, Any]:
+    """Run all checks on the quantized file.
+
+    Returns:
+        The metrics for the manifest.
+
+    Raises:
+        CheckFailed: A check failed or could not be made.
+    """
+    checks = check_gguf(partial, plan.source, plan.prediction, fallbacks)
+    if options.check_answers and all(check.verdict == "passed" for check in checks):
+        checks.append(check_answers(partial, held_out_questions(config)))
+    for check in checks:
+        log.write(Gate, name=check.name, verdict=check.verdict, detail=check.detail)
+    require_checks(plan.out, checks)
+    metrics: dict[str, Any] = {
+        "size_bytes": partial.stat().st_size,
+        "predicted_bytes": plan.prediction.file_bytes,
+        "fallback_tensors": plan.prediction.fallbacks,
+        "checks": {check.name: check.verdict for check in checks},
+    }
+    if options.check_retention:
+        metrics["retention"] = check_retention(plan, partial, config, log).model_dump()
+    return metrics
+
+
+def require_checks(out: Path, checks: Sequence[Check]) -> None:
+    """Raise unless every check passed."""
+    bad = [f"{check.name}: {check.detail}" for check in checks if check.verdict != "passed"]
+    if bad:
+        listed = "\n".join(f"  - {line}" for line in bad)
+        raise CheckFailed(f"{out.name} is not what was meant:\n{listed}", f"The log: {log_path(out)}")
+
+
+def check_retention(plan: Plan, partial: Path, config: RunConfig, log: EventLog) -> Retention:
+    """Measure quality retention and compare it with the configured limits."""
+    if plan.adapter is None:
+        raise MissingPrerequisite(
+            f"{plan.source.folder}: the adapter it was made from is gone, so retention cannot be measured",
+            "Restore the adapter folder, or pass --skip-retention.",
+        )
+    candidates = Candidates(plan.source.base, plan.adapter, plan.source.folder, plan.f16, partial)
+    rows = held_out_rows(config, plan.source)
+    result = measure_retention(candidates, rows, plan.quant, config.hardware, log)
+    score = result.models["quantized"]
+    gain = "unknown" if score.gain_kept is None else f"{score.gain_kept:.1%}"
+    detail = f"perplexity {score.retention:.1%}, gain kept {gain}, top-1 {score.top1_agreement:.1%}"
+    try:
+        require_retention(result, config.export, plan.source.folder, log)
+    except CheckFailed:
+        log.write(Gate, name="retention", verdict="failed", detail=detail)
+        raise
+    log.write(Gate, name="retention", verdict="passed", detail=detail)
+    return result
+
+
+def held_out_rows(config: RunConfig, source: ExportSource) -> list[Row]:
+    """`retention_rows` rows, spread evenly over the held-out file."""
+    from web4mlx.data.rows import load_rows
+    from web4mlx.modelfile import read_modelfile
+
+    system = read_modelfile(config.modelfile).system
+    rows, _ = load_rows([config.data.eval], source.tokenizer, system).fit(config.data.max_seq_length, "drop")
+    count = min(len(rows), config.export.retention_rows)
+    return [rows[index * len(rows) // count] for index in range(count)]
+
+
+def publish(
+    plan: Plan, partial: Path, inputs: dict[str, Input], metrics: dict[str, Any], timings: dict[str, float]
+) -> Manifest:
+    """Give the file its name, then write its manifest; a file without manifest counts as unfinished."""
+    manifest_path(plan.out).unlink(missing_ok=True)
+    partial.replace(plan.out)
+    manifest = new_manifest(
+        "export",
+        inputs=inputs,
+        config={"type": plan.quant, "file_type": FILE_TYPES[plan.quant], "tools": dict(plan.tools.versions)},
+        outputs={plan.out.name: sha256_file(plan.out)},
+        metrics=metrics,
+        timings_s=timings,
+    )
+    write_manifest(plan.out, manifest)
+    return manifest
+
+
+def temporary_name(path: Path) -> Path:
+    """The name a file has until it is finished."""
+    return path.with_name(f".{path.name}.tmp-{os.getpid()}")
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove unfinished files of killed processes."""
+    for leftover in path.parent.glob(f".{path.name}.tmp-*"):
+        leftover.unlink(missing_ok=True)
+
+
+def discard_f16(f16: Path) -> None:
+    """Remove a float16 file and its manifest, the manifest first."""
+    manifest_path(f16).unlink(missing_ok=True)
+    f16.unlink(missing_ok=True)
