@@ -32,7 +32,8 @@ def export(
     from web4mlx.artifacts import newest
     from web4mlx.config import find_config, load_config
     from web4mlx.events import EventLog
-    from web4mlx.export.stage import ExportOptions, export_model, parse_type, plan_export
+    from web4mlx.export.plan import ExportOptions, parse_type, plan_export
+    from web4mlx.export.stage import export_model
 
     settings = load_config(find_config(config))
     if merged is None:

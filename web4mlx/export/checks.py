@@ -67,7 +67,7 @@ def inspect_gguf(gguf: Path, texts: Sequence[str]) -> Found:
         folder = Path(name)
         (folder / "texts.json").write_text(json.dumps(list(texts)), "utf-8")
         child = [sys.executable, "-m", "web4mlx.export.llama_child", "inspect", str(gguf)]
-        run_tool([*child, str(folder / "texts.json"), str(folder / "found.json")], folder / "log")
+        run_tool([*child, str(folder / "texts.json"), str(folder / "found.json")])
         return Found(**json.loads((folder / "found.json").read_text("utf-8")))
 
 

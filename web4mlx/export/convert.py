@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from web4mlx.artifacts import explain_os_errors, sync_file
@@ -19,13 +20,21 @@ FALLBACK = re.compile(r"falling back to|required fallback|must use F16")
 UNKNOWN_TOKENIZER = "pre-tokenizer was not recognized"
 
 
-def convert(tools: Toolchain, merged: Path, out: Path, name: str, events: EventLog) -> None:
+@dataclass(frozen=True)
+class Step:
+    """One run of a tool: what it reads, what it writes (under a temporary name), where its output is kept."""
+
+    source: Path
+    target: Path
+    log: Path
+
+
+def convert(tools: Toolchain, step: Step, name: str, events: EventLog) -> None:
     """Write the float16 GGUF.
 
     Args:
         tools: The toolchain.
-        merged: The merged folder.
-        out: The file to write; the caller gives it a temporary name.
+        step: From the merged folder to the float16 file.
         name: The model's name inside the GGUF.
         events: Progress goes here.
 
@@ -42,30 +51,26 @@ def convert(tools: Toolchain, merged: Path, out: Path, name: str, events: EventL
                 Progress, done=int(match[1]), total=100, unit="%", message="convert", eta_s=float(eta_s)
             )
 
-    log = log_path(out)
     events.write(Progress, done=0, total=100, unit="%", message="convert")
     try:
-        with explain_os_errors(out):
-            run_tool(tools.convert_command(merged, out, name), log, show)
+        with explain_os_errors(step.target):
+            run_tool(tools.convert_command(step.source, step.target, name), step.log, show)
     except StageCrashed as error:
-        if UNKNOWN_TOKENIZER in log.read_text("utf-8", "replace"):
+        if UNKNOWN_TOKENIZER in step.log.read_text("utf-8", "replace"):
             raise CheckFailed(
-                f"{merged}: the tokenizer differs from the base's: llama.cpp does not recognize it",
+                f"{step.source}: the tokenizer differs from the base's: llama.cpp does not recognize it",
                 "Restore the base's tokenizer files (`web4mlx fuse` copies them) and export again.",
             ) from error
         raise
-    sync_file(out)
+    sync_file(step.target)
 
 
-def quantize(
-    tools: Toolchain, source: Path, target: Path, quant: QuantType, events: EventLog, total_bytes: int
-) -> list[str]:
+def quantize(tools: Toolchain, step: Step, quant: QuantType, events: EventLog, total_bytes: int) -> list[str]:
     """Quantize a GGUF.
 
     Args:
         tools: The toolchain.
-        source: The float16 GGUF.
-        target: The file to write; the caller gives it a temporary name.
+        step: From the float16 file to the quantized one.
         quant: The type.
         events: Progress goes here.
         total_bytes: Bytes of the source's tensors, for the time left.
@@ -88,12 +93,7 @@ def quantize(
         done, total = int(match[1]), int(match[2])
         events.write(Progress, done=done, total=total, unit="tensors", message=f"to {quant}", eta_s=eta_s)
 
-    command = tools.quantize_command(source, target, (quant, FILE_TYPES[quant]))
-    lines = run_tool(command, log_path(target), show)
-    sync_file(target)
+    command = tools.quantize_command(step.source, step.target, (quant, FILE_TYPES[quant]))
+    lines = run_tool(command, step.log, show)
+    sync_file(step.target)
     return [line for line in lines if FALLBACK.search(line)]
-
-
-def log_path(target: Path) -> Path:
-    """Where the log of the tool that writes `target` is kept."""
-    return target.with_name(target.name + ".log")

@@ -7,7 +7,7 @@ import subprocess
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from web4mlx.errors import StageCrashed
 
@@ -18,13 +18,13 @@ OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_T
 
 
 def run_tool(
-    command: Sequence[str], log: Path, on_line: Callable[[str], None] = lambda line: None
+    command: Sequence[str], log: Path | None = None, on_line: Callable[[str], None] = lambda line: None
 ) -> list[str]:
     """Run a tool to its end, with stdout and stderr joined.
 
     Args:
         command: Program and arguments.
-        log: File that receives everything the tool prints.
+        log: File that receives everything the tool prints, if any.
         on_line: Called with each line; a carriage return ends a line too, as progress bars use it.
 
     Returns:
@@ -34,7 +34,6 @@ def run_tool(
         StageCrashed: The tool failed or was killed; quotes its last lines.
     """
     environment = {k: v for k, v in os.environ.items() if k not in DROPPED_VARIABLES} | OFFLINE
-    log.parent.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
     process = subprocess.Popen(
         list(command),
@@ -45,9 +44,8 @@ def run_tool(
         start_new_session=True,
     )
     try:
-        assert process.stdout is not None  # noqa: S101  (PIPE was asked for)
-        with log.open("w", encoding="utf-8") as file:
-            for line in split_lines(process.stdout):
+        with open(log or os.devnull, "w", encoding="utf-8") as file:
+            for line in split_lines(cast("IO[bytes]", process.stdout)):
                 file.write(line + "\n")
                 lines.append(line)
                 on_line(line)
@@ -57,7 +55,7 @@ def run_tool(
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if code != 0:
-        raise StageCrashed(describe_failure(command, code, lines), f"The whole log: {log}")
+        raise StageCrashed(describe_failure(command, code, lines), f"The whole output: {log}" if log else "")
     return lines
 
 

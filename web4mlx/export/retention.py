@@ -8,7 +8,7 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def measure_retention(
         raise CheckFailed("retention: no held-out row with a supervised token", "Look at `data.eval`.")
     adapter = read_adapter(candidates.adapter)
     scores: dict[str, Scores] = {}
-    steps = {
+    steps: dict[str, Callable[[], Scores]] = {
         "base": lambda: score_folder(candidates.base, None, usable, hardware),
         "adapter": lambda: score_folder(candidates.base, adapter, usable, hardware),
         "merged": lambda: score_folder(candidates.merged, None, usable, hardware),
@@ -195,6 +195,6 @@ def score_gguf(gguf: Path, rows: Sequence[Row], hardware: HardwareConfig) -> Sco
         (folder / "rows.json").write_text(json.dumps(content), "utf-8")
         child = [sys.executable, "-m", "web4mlx.export.llama_child", "score", str(gguf)]
         paths = [str(folder / "rows.json"), str(folder / "scores.npz")]
-        run_tool([*child, *paths, str(physical_cores()), hardware.device], folder / "log")
+        run_tool([*child, *paths, str(physical_cores()), hardware.device])
         with np.load(folder / "scores.npz", allow_pickle=False) as found:
             return Scores(found["losses"], found["best"])

@@ -7,7 +7,6 @@ is used again. The quantized file carries a temporary name until every check has
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,70 +16,21 @@ from web4mlx.artifacts import (
     describe_input,
     manifest_path,
     new_manifest,
-    read_manifest,
-    require_free_disk,
     sha256_file,
     write_manifest,
 )
-from web4mlx.config.schema import QuantType, RunConfig
+from web4mlx.config.schema import RunConfig
 from web4mlx.data.chat import Row
-from web4mlx.errors import CheckFailed, MissingPrerequisite, UsageError
+from web4mlx.errors import CheckFailed, MissingPrerequisite
 from web4mlx.events import EventLog, Finished, Gate, Started
 from web4mlx.export.answers import check_answers, held_out_questions
 from web4mlx.export.checks import check_gguf
-from web4mlx.export.convert import convert, log_path, quantize
-from web4mlx.export.predict import BETTER_TYPES, FILE_TYPES, Prediction, predict_gguf, vocabulary_size
-from web4mlx.export.preflight import ExportSource, check_merged
+from web4mlx.export.convert import Step, convert, quantize
+from web4mlx.export.plan import ExportOptions, Plan, f16_work, plan_export
+from web4mlx.export.predict import FILE_TYPES
+from web4mlx.export.preflight import ExportSource
 from web4mlx.export.retention import Candidates, Retention, measure_retention, require_retention
-from web4mlx.export.toolchain import Source, Toolchain, find_toolchain
-from web4mlx.models.base import find_base
 from web4mlx.verify import Check
-
-SPARE_BYTES = 64 << 20
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """Choices of one export; `type` None takes the configuration's.
-
-    `check_answers` and `check_retention` need the held-out file of the configuration.
-    """
-
-    type: QuantType | None = None
-    keep_f16: bool = False
-    check_answers: bool = True
-    check_retention: bool = True
-    tools: Source = "pinned"
-    allow_unpinned: bool = False
-
-
-@dataclass(frozen=True)
-class Plan:
-    """An export whose prerequisites are met."""
-
-    source: ExportSource
-    adapter: Path | None
-    tools: Toolchain
-    quant: QuantType
-    out: Path
-    f16: Path
-    f16_prediction: Prediction
-    prediction: Prediction
-    f16_is_done: bool
-
-    def describe(self) -> dict[str, Any]:
-        """What will be written, for display."""
-        return {
-            "merged": str(self.source.folder),
-            "base": str(self.source.base),
-            "gguf": str(self.out),
-            "type": self.quant,
-            "predicted_bytes": self.prediction.file_bytes,
-            "predicted_f16_bytes": self.f16_prediction.file_bytes,
-            "fallback_tensors": self.prediction.fallbacks,
-            "reuses_f16": self.f16_is_done,
-            "tools": dict(self.tools.versions),
-        }
 
 
 def export_model(
@@ -115,7 +65,8 @@ def export_model(
     try:
         begin = time.monotonic()
         size = plan.f16_prediction.file_bytes
-        fallbacks = quantize(plan.tools, plan.f16, partial, plan.quant, log, size)
+        step = Step(plan.f16, partial, log_path(out))
+        fallbacks = quantize(plan.tools, step, plan.quant, log, size)
         timings["quantize"] = time.monotonic() - begin
         begin = time.monotonic()
         metrics = verify_export(plan, partial, fallbacks, config, options, log)
@@ -123,77 +74,10 @@ def export_model(
         manifest = publish(plan, partial, inputs, metrics, timings)
     finally:
         partial.unlink(missing_ok=True)
-        log_path(partial).replace(log_path(out)) if log_path(partial).exists() else None
     if not (options.keep_f16 or config.export.keep_f16):
         discard_f16(plan.f16)
     log.write(Finished, duration_s=time.monotonic() - start, artifact=str(out), metrics=manifest.metrics)
     return manifest
-
-
-def plan_export(merged: Path, config: RunConfig, out: Path, options: ExportOptions) -> Plan:
-    """Check everything that can be checked before work begins: folder, tools, disk."""
-    quant = options.type or config.export.type
-    adapter, base = origins(merged, config)
-    source = check_merged(merged, base)
-    tools = find_toolchain(options.tools, allow_unpinned=options.allow_unpinned)
-    rows = source.files.tensors["model.embed_tokens.weight"].shape[0]
-    vocabulary = vocabulary_size(base, rows)
-    f16 = out.with_name(f"{out.stem}.f16.gguf")
-    plan = Plan(
-        source=source,
-        adapter=adapter,
-        tools=tools,
-        quant=quant,
-        out=out,
-        f16=f16,
-        f16_prediction=predict_gguf(source.files.tensors, vocabulary, None),
-        prediction=predict_gguf(source.files.tensors, vocabulary, quant),
-        f16_is_done=False,
-    )
-    plan = replace(plan, f16_is_done=is_f16_done(plan))
-    needed = plan.prediction.file_bytes + (0 if plan.f16_is_done else plan.f16_prediction.file_bytes)
-    require_free_disk(out, needed + SPARE_BYTES, f"the export (float16 file and {quant})")
-    return plan
-
-
-def parse_type(name: str) -> QuantType | None:
-    """The quantization type of a name in any case; None for an empty one.
-
-    Raises:
-        UsageError: Not one of the supported types.
-    """
-    if not name:
-        return None
-    for known in BETTER_TYPES:
-        if name.upper() == known:
-            return known
-    raise UsageError(f"--type {name}: expected one of {', '.join(BETTER_TYPES)}")
-
-
-def origins(merged: Path, config: RunConfig) -> tuple[Path | None, Path]:
-    """Adapter and base that a merged folder was made from, as its manifest says; else the configured base."""
-    manifest = read_manifest(merged)
-    if manifest is None or manifest.stage != "fuse":
-        raise MissingPrerequisite(f"{merged}: no merged model with a manifest", "Make one: `web4mlx fuse`.")
-    adapter, base = (Path(manifest.inputs[name].path) for name in ("adapter", "base"))
-    return (adapter if adapter.is_dir() else None), (base if base.is_dir() else find_base(config.model))
-
-
-def f16_work(plan: Plan) -> dict[str, Any]:
-    """What decides the float16 file besides the merged folder."""
-    return {"outtype": "f16", "name": plan.out.stem, **plan.tools.versions}
-
-
-def is_f16_done(plan: Plan) -> bool:
-    """Whether a finished float16 file of the same merged folder and tools is there, unchanged."""
-    manifest = read_manifest(plan.f16)
-    if manifest is None or not plan.f16.is_file():
-        return False
-    inputs = {"merged": describe_input(plan.source.folder)}
-    return (
-        manifest.is_same_work(inputs, f16_work(plan))
-        and sha256_file(plan.f16) == manifest.outputs[plan.f16.name]
-    )
 
 
 def make_f16(plan: Plan, inputs: dict[str, Input], log: EventLog, timings: dict[str, float]) -> None:
@@ -207,11 +91,10 @@ def make_f16(plan: Plan, inputs: dict[str, Input], log: EventLog, timings: dict[
     plan.f16.parent.mkdir(parents=True, exist_ok=True)
     partial = temporary_name(plan.f16)
     try:
-        convert(plan.tools, plan.source.folder, partial, plan.out.stem, log)
+        convert(plan.tools, Step(plan.source.folder, partial, log_path(plan.f16)), plan.out.stem, log)
         partial.replace(plan.f16)
     finally:
         partial.unlink(missing_ok=True)
-        log_path(partial).replace(log_path(plan.f16)) if log_path(partial).exists() else None
     timings["convert"] = time.monotonic() - begin
     digest = sha256_file(plan.f16)
     done = new_manifest("f16", inputs=inputs, config=f16_work(plan), outputs={plan.f16.name: digest})
@@ -325,3 +208,8 @@ def discard_f16(f16: Path) -> None:
     """Remove a float16 file and its manifest, the manifest first."""
     manifest_path(f16).unlink(missing_ok=True)
     f16.unlink(missing_ok=True)
+
+
+def log_path(artifact: Path) -> Path:
+    """Where the output of the tool that writes an artifact is kept."""
+    return artifact.with_name(artifact.name + ".log")
