@@ -19,8 +19,8 @@ class HubDouble:
     """Serves one folder as `hub_id` at COMMIT (branch `main`).
 
     `break_after` cuts the connection once a file has sent so many bytes; with `stays_down` nothing is
-    answered afterwards. `corrupt` names a file whose bytes are changed on the way. `ranges` records the file and the
-    first byte of each request.
+    answered afterwards. `corrupt` names a file whose bytes are changed on the way. `ranges` records the
+    file and the first byte of each request.
     """
 
     folder: Path

