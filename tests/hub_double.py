@@ -19,8 +19,8 @@ class HubDouble:
     """Serves one folder as `hub_id` at COMMIT (branch `main`).
 
     `break_after` cuts the connection once a file has sent so many bytes; with `stays_down` nothing is
-    answered afterwards. `corrupt` names a file whose bytes are changed on the way. `ranges` records the
-    file and the first byte of each request.
+    answered afterwards. `corrupt` names a file whose bytes are changed on the way. Large files have
+    `short_of_bytes` less than the listing says. `ranges` records the file and first byte of each request.
     """
 
     folder: Path
@@ -30,7 +30,9 @@ class HubDouble:
     stays_down: bool = False
     is_down: bool = False
     corrupt: str = ""
+    short_of_bytes: int = 0
     status: int = 200
+    login_page: bytes = b""
     ranges: list[tuple[str, int]] = field(default_factory=list)
 
     def listing(self) -> dict[str, object]:
@@ -40,7 +42,7 @@ class HubDouble:
             blob = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
             item: dict[str, object] = {"rfilename": path.name, "size": len(data), "blobId": blob}
             if len(data) >= LARGE_BYTES:
-                size = len(data)
+                size = len(data) + self.short_of_bytes
                 sha256 = hashlib.sha256(data).hexdigest()
                 item |= {"size": size, "lfs": {"size": size, "sha256": sha256, "pointerSize": 134}}
             siblings.append(item)
@@ -57,6 +59,8 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.partition("?")[0]
         if self.hub.is_down:
             self.close_connection = True
+        elif self.hub.login_page:
+            self.send(200, self.hub.login_page, {"Content-Type": "text/html"})
         elif self.hub.status != 200:
             self.send(self.hub.status, b"{}")
         elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):

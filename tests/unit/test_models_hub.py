@@ -15,7 +15,7 @@ from web4mlx.errors import CheckFailed, MissingPrerequisite, StageCrashed, Usage
 from web4mlx.events import Event, EventLog, Progress, Warned
 from web4mlx.models.base import ensure_base, find_base
 from web4mlx.models.catalog import CatalogEntry
-from web4mlx.models.download import download_base, verify_base
+from web4mlx.models.download import download_base, plan_download, verify_base
 from web4mlx.models.hub import HuggingFaceHub, NoNetwork, is_wanted
 from web4mlx.models.hub_download import download_from_hub, partial_folder
 from web4mlx.models.verify import Finding
@@ -149,6 +149,47 @@ def test_unknown_model_unknown_revision_and_server_errors_differ(hub: HubDouble)
     hub.status = 503
     with pytest.raises(NoNetwork, match="answered 503"):
         HuggingFaceHub().describe(HUB_ID, None)
+
+
+def test_answer_that_is_shorter_than_announced_is_said_as_such(hub: HubDouble, tmp_path: Path) -> None:
+    hub.short_of_bytes = 10
+    with pytest.raises(NoNetwork, match="less than it announced"):
+        download(tmp_path / "micro-llama")
+
+
+def test_login_page_in_place_of_the_hub_is_said_as_such(hub: HubDouble) -> None:
+    hub.login_page = b"<html>Welcome to our hotel"
+    with pytest.raises(NoNetwork, match="not the Hub"):
+        HuggingFaceHub().describe(HUB_ID, None)
+
+
+def test_malformed_hub_id_is_refused(hub: HubDouble) -> None:
+    with pytest.raises(UsageError, match="not a Hub id"):
+        HuggingFaceHub().describe("team/bad--name..", None)
+
+
+def test_copy_from_elsewhere_is_replaced_when_the_hub_is_demanded(hub: HubDouble, tmp_path: Path) -> None:
+    folder = write_micro_llama(tmp_path / "micro-llama")
+    artifacts.write_manifest(folder, artifacts.new_manifest("download", config={"source": "wheel"}))
+    config = ModelConfig(base=HUB_ID, folder=tmp_path)
+    assert not plan_download(config, "hub").is_present
+    ensure_base(config, listen()[0])
+    assert hub.ranges == []
+    ensure_base(config, listen()[0], "hub")
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    assert manifest.config["source"] == "hub"
+
+
+def test_second_process_waits_for_the_first_and_says_so(hub: HubDouble, tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    lock = FileLock(tmp_path / ".micro-llama.lock")
+    lock.acquire()
+    log, seen = listen()
+    log.listeners.append(lambda event: lock.release() if isinstance(event, Warned) else None)
+    ensure_base(ModelConfig(base=HUB_ID, folder=tmp_path), log)
+    assert [event.code for event in seen if isinstance(event, Warned)] == ["base-locked"]
 
 
 def test_too_small_disk_is_refused_before_anything_is_fetched(

@@ -57,22 +57,30 @@ def ensure_base(config: ModelConfig, log: EventLog, source: Source = "auto", hub
         CheckFailed: What arrived is damaged or not usable.
     """
     entry, folder = locate_base(config)
-    if entry is not None and why_not_ready(config, folder):
-        with lock_folder(folder):
-            if why_not_ready(config, folder):  # another process may have finished meanwhile
+    if entry is not None and why_not_ready(config, folder, source):
+        with lock_folder(folder, log):
+            if why_not_ready(config, folder, source):  # another process may have finished meanwhile
                 fetch_base(entry, config, log, source, hub)
     return find_base(config)
 
 
 @contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path, log: EventLog) -> Iterator[None]:
     """Hold the lock of a base's folder, so that two processes do not download it at once."""
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     with explain_os_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
+        lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.warn("base-locked", f"another process is downloading {folder}; waiting for it")
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
 
 
 def fetch_base(
@@ -135,7 +143,7 @@ def locate_base(config: ModelConfig) -> tuple[CatalogEntry | None, Path]:
     return entry, config.folder / entry.name
 
 
-def why_not_ready(config: ModelConfig, folder: Path) -> str:
+def why_not_ready(config: ModelConfig, folder: Path, source: Source = "auto") -> str:
     """Why the downloaded base cannot be used as it is; empty when it can."""
     manifest = read_manifest(folder) if folder.is_dir() else None
     if manifest is None or manifest.stage != "download":
@@ -143,6 +151,8 @@ def why_not_ready(config: ModelConfig, folder: Path) -> str:
     wanted, origin = config.revision, manifest.config
     if wanted and wanted not in (origin.get("commit"), origin.get("revision")):
         return f"{folder} holds revision {origin.get('commit') or 'of the packaged copy'}, wanted {wanted}"
+    if source not in ("auto", origin.get("source")):
+        return f"{folder} came from the {origin.get('source')}, wanted from the {source}"
     return next(iter(size_problems(folder, manifest)), "")
 
 

@@ -48,7 +48,7 @@ class DownloadPlan(BaseModel):
 def plan_download(config: ModelConfig, source: Source = "auto") -> DownloadPlan:
     """What `ensure_base` would do, without touching network or disk."""
     entry, folder = locate_base(config)
-    is_present = entry is None or not why_not_ready(config, folder)
+    is_present = entry is None or not why_not_ready(config, folder, source)
     return DownloadPlan(
         base=entry.name if entry else config.base,
         folder=folder,
@@ -63,9 +63,11 @@ def download_base(
 ) -> BaseReport:
     """Make sure that the base is there and whole: `ensure_base`, but a present one is hashed and repaired."""
     entry, folder = locate_base(config)
-    is_good = entry is None or (not why_not_ready(config, folder) and examine_hashes(folder, log).passed)
+    is_good = entry is None or (
+        not why_not_ready(config, folder, source) and examine_hashes(folder, log).passed
+    )
     if entry is not None and not is_good:
-        with lock_folder(folder):
+        with lock_folder(folder, log):
             fetch_base(entry, config, log, source, hub)
     findings = list(inspect_model(find_base(config), load=False))
     return report_base(config, findings, downloaded=not is_good)

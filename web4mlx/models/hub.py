@@ -166,8 +166,18 @@ def explain_hub_errors(hub_id: str, revision: str | None) -> Iterator[None]:
     except errors.HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else "an error"
         raise NoNetwork(f"the Hub answered {status} for {hub_id}", f"Try again later. {again}") from error
-    except httpx2.TransportError as error:
+    except errors.HFValidationError as error:
+        raise UsageError(f"{hub_id!r} is not a Hub id (owner/name)") from error
+    except httpx2.RequestError as error:
         raise NoNetwork(
             f"cannot reach the Hugging Face Hub for {hub_id}: {type(error).__name__}: {error}",
             f"Check the network or proxy. {again}",
         ) from error
+    except ValueError as error:
+        raise NoNetwork(
+            f"what answered for the Hub is not the Hub: {error}", "Is a proxy's login page in between?"
+        ) from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's, not the library's complaint about a short answer
+            raise
+        raise NoNetwork(f"the Hub sent less than it announced: {error}", again) from error

@@ -37,25 +37,25 @@ class Meter:
 
     log: EventLog
     total_bytes: int
-    finished_bytes: int
+    finished_bytes: int = 0
     started: float = field(default_factory=time.monotonic)
     fetched_bytes: int = 0
-    last: float = 0.0
+    _held_bytes: int = 0
+    _last_report: float = 0.0
 
     def start_file(self, held_bytes: int) -> None:
         """Begin a file of which `held_bytes` are already there."""
-        self._held = held_bytes
-        self._start = held_bytes
+        self._held_bytes = held_bytes
 
     def report(self, held_bytes: int) -> None:
         """Take note that the present file now holds so many bytes."""
-        self.fetched_bytes += max(held_bytes - self._held, 0)
-        self._held = held_bytes
+        self.fetched_bytes += max(held_bytes - self._held_bytes, 0)
+        self._held_bytes = held_bytes
         now = time.monotonic()
         done = self.finished_bytes + held_bytes
-        if now - self.last < 0.5 and done < self.total_bytes:
+        if now - self._last_report < 0.5 and done < self.total_bytes:
             return
-        self.last = now
+        self._last_report = now
         rate = self.fetched_bytes / max(now - self.started, 1e-3)
         eta_s = (self.total_bytes - done) / rate if rate else None
         message = f"downloading at {rate / 1e6:.1f} MB/s"
@@ -128,7 +128,7 @@ def held_bytes(partial: Path, file: HubFile) -> int:
 
 def fetch_files(hub: Hub, model: HubModel, partial: Path, log: EventLog) -> None:
     """Fetch what is missing, largest files last, and check each file's size and hash when it is complete."""
-    meter = Meter(log, model.size_bytes, 0)
+    meter = Meter(log, model.size_bytes)
     for file in sorted(model.files, key=lambda file: file.size_bytes):
         target, part = partial / file.name, partial / (file.name + PART)
         if not target.is_file():
