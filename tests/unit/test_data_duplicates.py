@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from tests.data_files import make_text
-from web4mlx.data.duplicates import PERMUTATIONS, NearIndex, choose_bands, shingle, sign, similarity
+from web4mlx.data.duplicates import PERMUTATIONS, Match, NearIndex, choose_bands, shingle, sign, similarity
 
 
 def index_of(texts: list[str], threshold: float) -> NearIndex:
     shingles = [shingle(text) for text in texts]
-    return NearIndex(threshold, shingles, np.stack([sign(one) for one in shingles]))
+    return NearIndex(threshold, shingles, np.stack([sign(one) for one in shingles]), 0.99)
 
 
 def replace_words(text: str, count: int) -> str:
@@ -48,47 +48,33 @@ def test_similarity_is_that_of_the_sets() -> None:
     assert similarity(one, other) == pytest.approx(2 / 5)
 
 
-def test_the_index_finds_what_brute_force_finds() -> None:
+def test_the_index_finds_a_row_exactly_where_brute_force_does() -> None:
     threshold = 0.85
-    originals = [make_text(n, 150) for n in range(40)]
-    texts = originals + [replace_words(text, n % 8) for n, text in enumerate(originals)]
+    originals = [make_text(n, 150) for n in range(60)]
+    texts = originals + [replace_words(text, n % 9) for n, text in enumerate(originals)]
     index = index_of(texts, threshold)
-    missed = wrong = pairs = 0
+    verdicts = []
     for row in range(len(texts)):
-        found = {match.row for match in index.all(row)}
-        true = {
-            other
-            for other in range(row)
-            if similarity(index.shingles[row], index.shingles[other]) >= threshold
-        }
-        pairs += len(true)
-        missed += len(true - found)
-        wrong += len(found - true)
+        match = index.find(row)
+        true = [similarity(index.shingles[row], index.shingles[other]) for other in range(row)]
+        verdicts.append(match is not None)
+        assert (match is not None) == any(value >= threshold for value in true)
+        assert match is None or match.similarity == true[match.row]
         index.add(row)
-    assert pairs >= 15
-    assert (missed, wrong) == (0, 0)
+    assert 15 <= sum(verdicts) <= 45
 
 
-def test_rows_of_one_signature_are_all_found_and_the_best_is_one() -> None:
-    texts = [
-        "the same words in this row",
-        "The same words, in this row",
-        "the SAME words in this row!",
-        "other",
-    ]
-    index = index_of(texts, 0.85)
-    for row in (0, 1, 3):
-        index.add(row)
-    assert [match.row for match in index.all(2)] == [0, 1]
-    best = index.best(2)
-    assert best is not None
-    assert best.similarity == 1
-    assert index.best(3) == index.all(3)[0]
+def test_the_most_similar_row_is_found_first() -> None:
+    text = make_text("a", 150)
+    index = index_of([replace_words(text, 3), text, text.upper()], 0.6)
+    index.add(0)
+    index.add(1)
+    assert index.find(2) == Match(1, 1.0)
 
 
 @pytest.mark.parametrize("threshold", [0.51, 0.7, 0.85, 0.95, 1.0])
 def test_bands_propose_pairs_at_the_threshold(threshold: float) -> None:
-    bands, size = choose_bands(threshold)
+    bands, size = choose_bands(threshold, 0.99)
     assert bands * size <= PERMUTATIONS
     assert bands >= 2
     assert 1 - (1 - threshold**size) ** bands >= 0.99

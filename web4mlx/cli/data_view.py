@@ -3,11 +3,12 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from web4mlx.data.preview import Preview
 from web4mlx.data.quarantine import Moved
-from web4mlx.data.report import DataReport, FileReport, LengthBin
+from web4mlx.data.report import DataReport, LengthBin
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +20,8 @@ SUPERVISED = "bold green"
 
 def show_report(console: "Console", report: DataReport) -> None:
     """Print a report: files, totals, forecast, histogram, and the first warnings of each kind."""
+    if folder := common_folder(report):
+        console.print(f"files in {folder}", markup=False)
     console.print(_file_table(report))
     console.print(
         f"training: {report.train_rows:,} samples, {report.train_tokens:,} tokens, "
@@ -34,25 +37,34 @@ def show_report(console: "Console", report: DataReport) -> None:
 
 
 def _file_table(report: DataReport) -> "Table":
+    """One line a file; columns that are zero everywhere are left out."""
+    from rich.markup import escape
     from rich.table import Table
 
+    columns = {
+        "samples": [f"{file.rows:,}" for file in report.files],
+        "expected": [f"{file.expected_rows or 0:,}" for file in report.files],
+        "bad": [f"{file.bad_rows:,}" for file in report.files],
+        "quarantined": [f"{file.quarantined:,}" for file in report.files],
+        "tokens": [f"{file.tokens:,}" for file in report.files],
+        "mean": [f"{file.mean_tokens:,.0f}" for file in report.files],
+        "median": [f"{file.median_tokens:,.0f}" for file in report.files],
+        "max": [f"{file.max_tokens:,}" for file in report.files],
+    }
+    shown = {name: cells for name, cells in columns.items() if set(cells) != {"0"}}
     table = Table(box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
-    for name in ("samples", "expected", "bad", "quarantined", "tokens", "mean", "median", "max"):
+    for name in shown:
         table.add_column(name, justify="right", no_wrap=True)
-    for file in report.files:
-        table.add_row(*_file_cells(file))
+    for file, *cells in zip(report.files, *shown.values(), strict=True):
+        table.add_row(escape(file.file.removeprefix(common_folder(report))), *cells)
     return table
 
 
-def _file_cells(file: FileReport) -> list[str]:
-    from rich.markup import escape
-
-    expected = f"{file.expected_rows:,}" if file.expected_rows else "–"
-    counts = (file.rows, file.bad_rows, file.quarantined, file.tokens)
-    rows, bad, quarantined, tokens = (f"{count:,}" for count in counts)
-    means = [f"{value:,.0f}" for value in (file.mean_tokens, file.median_tokens, file.max_tokens)]
-    return [escape(file.file), rows, expected, bad, quarantined, tokens, *means]
+def common_folder(report: DataReport) -> str:
+    """The folder of all files with its slash; empty when they stand in several."""
+    folders = {file.file.removesuffix(Path(file.file).name) for file in report.files}
+    return folders.pop() if len(folders) == 1 else ""
 
 
 def forecast_line(report: DataReport) -> str:

@@ -6,7 +6,6 @@ reported is the true Jaccard similarity of the shingle sets, so no verdict rests
 
 import re
 import zlib
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,9 +19,7 @@ if TYPE_CHECKING:
 
 SHINGLE_WORDS = 5
 PERMUTATIONS = 128
-CANDIDATE_RECALL = 0.99
 ESTIMATE_SLACK = 0.12  # over 3 standard deviations of an estimate from 128 permutations
-VERIFIED_CANDIDATES = 4
 WORD = re.compile(r"\w+")
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 Shingles = NDArray[np.uint32]
@@ -73,58 +70,48 @@ class Match:
 
 
 class NearIndex:
-    """Finds rows whose shingle sets are at least `threshold` similar.
+    """Finds a row whose shingle set is at least `threshold` similar.
 
-    Rows are named by their number in `shingles` and `signatures`; only added rows are found. Rows with the
-    same signature share one entry, so that a file of near copies does not make each query slow.
+    Rows are named by their number in `shingles` and `signatures`; only added rows are found.
 
     Args:
         threshold: Jaccard similarity from which rows count as near copies.
         shingles: The shingle set of each row.
         signatures: Array (rows, 128) of their signatures.
+        recall: Share of the pairs exactly at the threshold that must be found; more similar ones nearly
+            always are. A smaller share makes queries among many half similar rows faster.
     """
 
-    def __init__(self, threshold: float, shingles: Sequence[Shingles], signatures: Signature) -> None:
+    def __init__(
+        self, threshold: float, shingles: Sequence[Shingles], signatures: Signature, recall: float
+    ) -> None:
         from datasketch import MinHashLSH
 
         self.threshold = threshold
         self.shingles = shingles
         self.signatures = signatures
-        self._lsh = MinHashLSH(num_perm=PERMUTATIONS, params=choose_bands(threshold))
-        self._first: dict[bytes, int] = {}
-        self._alike: dict[int, list[int]] = defaultdict(list)
+        self._lsh = MinHashLSH(num_perm=PERMUTATIONS, params=choose_bands(threshold, recall))
 
     def add(self, row: int) -> None:
         """Make a row findable."""
-        first = self._first.setdefault(self.signatures[row].tobytes(), row)
-        if first == row:
-            self._lsh.insert(row, self._minhash(row), check_duplication=False)
-        else:
-            self._alike[first].append(row)
+        self._lsh.insert(row, self._minhash(row), check_duplication=False)
 
-    def best(self, row: int) -> Match | None:
-        """The most similar added row, if any is similar enough."""
-        candidates = self._likely(row, self._lsh.query(self._minhash(row)))
-        return max(
-            self._verify(row, candidates[:VERIFIED_CANDIDATES]),
-            key=lambda match: match.similarity,
-            default=None,
-        )
-
-    def all(self, row: int) -> list[Match]:
-        """Every added row that is similar enough."""
-        found = self._lsh.query(self._minhash(row))
-        return self._verify(
-            row, self._likely(row, found + [key for one in found for key in self._alike[one]])
-        )
+    def find(self, row: int) -> Match | None:
+        """An added row that is similar enough: the first that proves so, in order of estimated similarity."""
+        for candidate in self._likely(row):
+            value = similarity(self.shingles[row], self.shingles[candidate])
+            if value >= self.threshold:
+                return Match(candidate, value)
+        return None
 
     def _minhash(self, row: int) -> Any:
         from datasketch import LeanMinHash
 
         return LeanMinHash(seed=1, hashvalues=self.signatures[row], scheme="affine32")
 
-    def _likely(self, row: int, candidates: list[int]) -> list[int]:
+    def _likely(self, row: int) -> list[int]:
         """Candidates whose estimated similarity is near the threshold or above, most similar first."""
+        candidates = self._lsh.query(self._minhash(row))
         if not candidates:
             return []
         keys = np.sort(np.asarray(candidates))
@@ -133,13 +120,9 @@ class NearIndex:
         kept: list[int] = keys[order[estimates[order] >= self.threshold - ESTIMATE_SLACK]].tolist()
         return kept
 
-    def _verify(self, row: int, candidates: list[int]) -> list[Match]:
-        matches = [Match(key, similarity(self.shingles[row], self.shingles[key])) for key in candidates]
-        return [match for match in matches if match.similarity >= self.threshold]
 
-
-def choose_bands(threshold: float) -> tuple[int, int]:
-    """Bands and rows per band: the most selective choice that proposes 99 % of pairs at the threshold.
+def choose_bands(threshold: float, recall: float) -> tuple[int, int]:
+    """Bands and rows per band: the most selective choice that proposes this share of pairs at the threshold.
 
     A pair of similarity s shares one of b bands of r values with probability 1 - (1 - s^r)^b
     (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets, section 3.4).
@@ -147,6 +130,6 @@ def choose_bands(threshold: float) -> tuple[int, int]:
     fitting = [
         (PERMUTATIONS // size, size)
         for size in range(1, PERMUTATIONS // 2 + 1)
-        if 1 - (1 - threshold**size) ** (PERMUTATIONS // size) >= CANDIDATE_RECALL
+        if 1 - (1 - threshold**size) ** (PERMUTATIONS // size) >= recall
     ]
     return fitting[-1]

@@ -15,6 +15,9 @@ from web4mlx.data.duplicates import Match, NearIndex
 from web4mlx.data.report import Finding, Severity
 from web4mlx.data.scan import BlockFacts, RowFacts
 
+LEAK_RECALL = 0.99
+COPY_RECALL = 0.9
+
 
 @dataclass(frozen=True, slots=True)
 class ScannedFile:
@@ -140,34 +143,40 @@ def check_texts(rows: Sequence[PlacedRow]) -> Iterator[Finding]:
 
 
 def check_likeness(rows: Sequence[PlacedRow], threshold: float) -> Iterator[Finding]:
-    """Exact and near copies within the training files and within the eval file, and leakage between them."""
+    """Exact and near copies within the training files and within the eval file, and leakage between them.
+
+    A training row is compared with every held-out row, but only with those training rows that are no near
+    copies themselves, so that a file of copies stays cheap.
+    """
     if not rows:
         return
     signatures = np.stack([row.facts.signature for row in rows])
     shingles = [row.facts.shingles for row in rows]
-    training = NearIndex(threshold, shingles, signatures)
-    held_out = NearIndex(threshold, shingles, signatures)
-    order = sorted(range(len(rows)), key=lambda number: rows[number].file.role == "eval")
+    held_out = NearIndex(threshold, shingles, signatures, LEAK_RECALL)
+    training = NearIndex(threshold, shingles, signatures, COPY_RECALL)
     copies: dict[tuple[str, bytes], int] = {}
-    leaks: dict[int, tuple[int, Match]] = {}
-    for number in order:
+    for number in sorted(range(len(rows)), key=lambda number: rows[number].file.role != "eval"):
         row = rows[number]
+        is_training = row.file.role == "train"
+        if is_training and (leak := held_out.find(number)):
+            kind = _describe_likeness(row, rows[leak.row], leak)
+            yield row.find("error", "leak", f"{kind} of the held-out row {rows[leak.row].place}")
         earlier = copies.setdefault((row.file.role, row.facts.digest), number)
         if earlier != number:
             yield row.find("error", "exact_duplicate", f"exact copy of {rows[earlier].place}")
             continue
-        index = held_out if row.file.role == "eval" else training
-        if match := index.best(number):
-            message = f"near copy ({match.similarity:.2f}) of {rows[match.row].place}"
-            yield row.find("warning", "near_duplicate", message)
-        index.add(number)
-        for leak in training.all(number) if index is held_out else []:
-            if leak.row not in leaks or leaks[leak.row][1].similarity < leak.similarity:
-                leaks[leak.row] = number, leak
-    for number, (held_out_row, leak) in sorted(leaks.items()):
-        is_exact = rows[number].facts.digest == rows[held_out_row].facts.digest
-        kind = "exact copy" if is_exact else f"near copy ({leak.similarity:.2f})"
-        yield rows[number].find("error", "leak", f"{kind} of the held-out row {rows[held_out_row].place}")
+        index = training if is_training else held_out
+        match = index.find(number)
+        if match:
+            kind = _describe_likeness(row, rows[match.row], match)
+            yield row.find("warning", "near_duplicate", f"{kind} of {rows[match.row].place}")
+        if not match or not is_training:
+            index.add(number)
+
+
+def _describe_likeness(row: PlacedRow, other: PlacedRow, match: Match) -> str:
+    is_exact = row.facts.digest == other.facts.digest
+    return "exact copy" if is_exact else f"near copy ({match.similarity:.2f})"
 
 
 def check_prompts(rows: Sequence[PlacedRow]) -> Iterator[Finding]:
