@@ -28,7 +28,8 @@ class LlamaCppEngine:
 
     Args:
         gguf: The model.
-        context: Tokens of prompt and answer together, per slot.
+        context: Tokens of prompt and answer together, per slot; llama.cpp rounds up to a multiple of 256
+            and cuts at the model's own limit.
         parallel: Number of slots, that is, of requests decoded together.
         reuse_prompts: Keep a slot's prompt for the next one that begins alike. Faster; but it changes the
             order of floating-point sums, so that an answer may depend on what was asked before.
@@ -64,6 +65,7 @@ class LlamaCppEngine:
         except BaseException:
             self._folder.cleanup()
             raise
+        self.context = int(properties["default_generation_settings"]["n_ctx"])
         self.chat_template = str(properties.get("chat_template", ""))
         self._end_tokens = [token] if (token := properties.get("eos_token")) else []
 
@@ -130,7 +132,7 @@ class LlamaCppEngine:
             "model": str(self.gguf),
             "sha256": sha256_file(self.gguf),
             "chat_template_sha256": sha256_bytes(self.chat_template.encode()),
-            "context": self._load.context,
+            "context": self.context,
             "parallel": self.parallel,
             "reuse_prompts": self.reuse_prompts,
             "threads": self._load.threads,

@@ -25,9 +25,12 @@ class QuestionPlan:
         Raises:
             UsageError: A value is out of its range.
         """
-        typed = {"seed": seed, "max_tokens": max_tokens}
-        given = {name: value for name, value in typed.items() if value is not None}
-        options = replace(self.request.options, **given)  # type: ignore[arg-type]
+        options = self.request.options
+        options = replace(
+            options,
+            seed=options.seed if seed is None else seed,
+            max_tokens=options.max_tokens if max_tokens is None else max_tokens,
+        )
         return replace(self, request=replace(self.request, options=options))
 
     def open(self) -> Engine:

@@ -48,7 +48,8 @@ def format_value(value: Value | str) -> str:
 
 def _command(head: str, value: str) -> str:
     """The command with the first way of quoting that reads back as `value`."""
-    for text in (value, f'"{value}"', f'"""{value}"""'):
+    quotes = ('"""', '"') if "\n" in value else ('"', '"""')
+    for text in (value, *(f"{quote}{value}{quote}" for quote in quotes)):
         read = list(scan_commands(f"{head} {text}\n"))
         if len(read) == 1 and isinstance(read[0], Command) and read[0].value == value:
             return f"{head} {text}"
