@@ -37,9 +37,8 @@ def check(
 
     Example: web4mlx data check --config configs/balanced_training.toml --plot outputs/lengths.svg
     """
-    from web4mlx.cli.data_view import moved_line, show_report
+    from web4mlx.cli.data_view import show_report
     from web4mlx.data.check import check_data, inspect_data
-    from web4mlx.data.quarantine import quarantine_rows
     from web4mlx.data.report import require_ok
     from web4mlx.events import EventLog
 
@@ -48,12 +47,8 @@ def check(
     log = EventLog(None, settings.name, "data", EventPrinter())
     examine = inspect_data if dry_run else check_data
     report = examine(settings, tokenizer, log, files or ())
-    if quarantine:
-        moved = quarantine_rows(report, dry_run=dry_run)
-        for one in moved:
-            note(moved_line(one, dry_run=dry_run))
-        if moved and not dry_run:
-            report = check_data(settings, tokenizer, log, files or ())
+    if quarantine and move_rows(report, dry_run=dry_run):
+        report = check_data(settings, tokenizer, log, files or ())
     print_json(report) if as_json else show_report(stdout(), report)
     if plot is not None and not dry_run:
         write_plot(report, plot)
@@ -98,6 +93,17 @@ def load_run(config: str) -> "tuple[RunConfig, ChatTokenizer]":
 
     settings = load_config(find_config(config))
     return settings, ChatTokenizer(find_base(settings.model))
+
+
+def move_rows(report: "DataReport", *, dry_run: bool) -> bool:
+    """Quarantine rows and say so on stderr; whether files were changed."""
+    from web4mlx.cli.data_view import moved_line
+    from web4mlx.data.quarantine import quarantine_rows
+
+    moved = quarantine_rows(report, dry_run=dry_run)
+    for one in moved:
+        note(moved_line(one, dry_run=dry_run))
+    return bool(moved) and not dry_run
 
 
 def refuse_other_pictures(plot: Path | None) -> None:

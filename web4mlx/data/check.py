@@ -1,5 +1,6 @@
 """`data check`: scans all files of a configuration, runs the checks and makes the report."""
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -107,7 +108,7 @@ def scan_corpus(roles: dict[Path, Role], settings: ScanSettings, log: EventLog) 
     def report_progress(done: int, total: int, eta_s: float | None) -> None:
         log.write(Progress, done=done >> 10, total=total >> 10, unit="KB", message="read", eta_s=eta_s)
 
-    present = [file for file in roles if file.is_file()]
+    present = [file for file in roles if file.is_file() and os.access(file, os.R_OK)]
     digests = {file: sha256_file(file) for file in present}
     facts = dict(zip(present, scan_files(present, settings, report_progress), strict=True))
     return [

@@ -21,7 +21,7 @@ COPY_RECALL = 0.9
 
 @dataclass(frozen=True, slots=True)
 class ScannedFile:
-    """One file of the corpus. `facts` is None when the file is missing."""
+    """One file of the corpus. `facts` is None when the file is missing or cannot be read."""
 
     path: Path
     role: Literal["train", "eval"]
@@ -65,7 +65,7 @@ def check_files(files: Sequence[ScannedFile], data: DataConfig) -> Iterator[Find
     for file in files:
         name = str(file.path)
         if file.facts is None:
-            advice = "no such file; `web4mlx data sample` writes a sample corpus"
+            advice = "no such readable file; `web4mlx data sample` writes a sample corpus"
             yield Finding(severity="error", code="missing_file", file=name, message=advice)
             continue
         for bad in file.facts.bad:

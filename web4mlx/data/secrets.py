@@ -11,12 +11,15 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
+GITLAB_PREFIXES = (
+    "glpat-", "gldt-", "glft-", "glsoat-", "glrt-", "gr1348941", "glcbt-", "glimt-", "glptt-", "glagent-", "gloas-",
+)  # fmt: skip
 # Module and class of detect-secrets, and lower-case words of which one must occur before it is asked.
 CERTAIN = (
     ("aws", "AWSKeyDetector", ("akia", "asia", "abia", "acca", "a3t", "aws")),
     ("azure_storage_key", "AzureStorageKeyDetector", ("accountkey=",)),
     ("github_token", "GitHubTokenDetector", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")),
-    ("gitlab_token", "GitLabTokenDetector", ("gl", "gr1348941")),
+    ("gitlab_token", "GitLabTokenDetector", GITLAB_PREFIXES),
     ("npm", "NpmDetector", ("_authtoken",)),
     ("openai", "OpenAIDetector", ("t3blbkfj",)),
     ("pypi_token", "PypiTokenDetector", ("pypi-ag",)),
@@ -30,7 +33,7 @@ CERTAIN = (
 KEYWORDS = ("key", "pass", "pwd", "secret", "contrase")
 PLACEHOLDERS = (
     "example", "placeholder", "changeme", "change_me", "change-me", "your", "dummy", "fake", "redacted",
-    "xxx", "***", "...", "…", "<", "process.env", "insert", "user:pass", "localhost",
+    "xxxx", "***", "...", "…", "<", "process.env", "insert", "user:pass", "localhost",
 )  # fmt: skip
 MIN_DISTINCT = 8
 MIN_DISTINCT_PASSWORD = 4
