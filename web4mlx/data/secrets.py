@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import Any
 
 GITLAB_PREFIXES = (
-    "glpat-", "gldt-", "glft-", "glsoat-", "glrt-", "gr1348941", "glcbt-", "glimt-", "glptt-", "glagent-", "gloas-",
+    "glpat-", "gldt-", "glft-", "glsoat-", "glrt-", "gr1348941",
+    "glcbt-", "glimt-", "glptt-", "glagent-", "gloas-",
 )  # fmt: skip
 # Module and class of detect-secrets, and lower-case words of which one must occur before it is asked.
 CERTAIN = (
