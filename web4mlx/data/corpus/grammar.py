@@ -5,6 +5,7 @@ A deck deals all its cards before one comes again, so small corpora use every ph
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from random import Random
 from typing import Any, TypeVar
 
@@ -12,6 +13,15 @@ from web4mlx.data.corpus.words import Entity, Split, entities, read_list
 
 T = TypeVar("T")
 _SLOT = re.compile(r"(?<!\$)\{([a-z][a-z0-9_]*)(\^?)\}")
+
+
+NUMBERS = {"few": (2, 10), "some": (12, 60), "many": (120, 990), "percent": (5, 60), "count": (4, 40)}
+
+
+@cache
+def sentences() -> dict[str, list[str]]:
+    """All pools of sentences by name."""
+    return read_list("sentences") | read_list("narration")
 
 
 def fill(template: str, context: Mapping[str, str]) -> str:
@@ -57,8 +67,8 @@ class Dealer:
         return self.deal("/".join((name, *path)), entry[self.split])
 
     def sentence(self, name: str) -> str:
-        """The next sentence of a kind from sentences.toml."""
-        text: str = self.deal(f"sentences/{name}", read_list("sentences")[name])
+        """The next sentence of a kind."""
+        text: str = self.deal(f"sentences/{name}", sentences()[name])
         return text
 
     def subject(self, role: str | None = None) -> "Subject":
@@ -83,3 +93,25 @@ class Subject:
             "role": role,
         }
         self.context |= {key: fill(text, self.context) for key, text in roles[role].items()}
+
+
+class Story(dict[str, str]):
+    """A context that draws what it lacks: a number, or a sentence of that pool not yet told in this story."""
+
+    def __init__(self, dealer: Dealer, *facts: Mapping[str, str]) -> None:
+        super().__init__()
+        self.dealer = dealer
+        self._told: set[str] = set()
+        for known in facts:
+            self.update(known)
+
+    def __missing__(self, name: str) -> str:
+        if name in NUMBERS:
+            return str(self.dealer.random.randrange(*NUMBERS[name]))
+        text = self.dealer.sentence(name)
+        for _ in sentences()[name]:
+            if text not in self._told:
+                break
+            text = self.dealer.sentence(name)
+        self._told.add(text)
+        return text

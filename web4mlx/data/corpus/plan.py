@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from web4mlx.data.corpus import short_answers, short_code, short_documents
+from web4mlx.data.corpus import (
+    long_answers,
+    long_code,
+    long_documents,
+    short_answers,
+    short_code,
+    short_documents,
+)
 from web4mlx.data.corpus.grammar import Dealer
 from web4mlx.data.corpus.rows import Row
 
@@ -50,6 +57,35 @@ def demo_plan() -> Iterator[Share]:
             yield Share(file, 4, int(number < in_eval), produce)
 
 
+def full_plan() -> Iterator[Share]:
+    """The counts of the team's own corpus, and evaluation rows in proportion, 2,000 in all."""
+    for name, capabilities in (
+        ("empty_constructor", 4),
+        ("five_layers", 2),
+        ("radical_oop", 3),
+        ("scenario_state", 2),
+    ):
+        yield Share(
+            "style_core", 2800, 151, partial(long_code.code_row, pattern_name=name, capabilities=capabilities)
+        )
+        yield Share("style_core", 200, 11, partial(long_answers.explanation, topic=name))
+    for kinds in (("debug",), ("create", "refactor"), ("integrate",), ("collaborate",)):
+        yield Share("domain_patterns", 2000, 108, partial(long_documents.pattern, kinds=kinds))
+    yield Share("process_framework", 1000, 54, long_documents.structure)
+    yield Share("process_framework", 1000, 54, long_documents.decision)
+    yield Share("process_framework", 500, 27, long_documents.cmm)
+    yield Share("process_framework", 500, 27, long_documents.link_chain)
+    yield Share("process_framework", 2000, 108, long_documents.lessons)
+    yield Share("domain_representatives", 3000, 162, long_documents.pdca)
+    yield Share("style_refactor", 3000, 162, long_code.refactoring)
+    yield Share("guardrails", 1000, 54, partial(long_answers.guardrail, banned=True))
+    yield Share("guardrails", 1000, 54, partial(long_answers.guardrail, banned=False))
+    yield Share("tool_awareness", 400, 22, short_answers.tool_call)
+    yield Share("tool_awareness", 300, 16, long_answers.tool_steps)
+    yield Share("tool_awareness", 300, 16, long_answers.tool_choice)
+    yield Share("reporting_protocol", 3000, 164, long_documents.report)
+
+
 def plan(scale: Scale) -> list[Share]:
     """The shares of a scale."""
-    return list(demo_plan())
+    return list(demo_plan() if scale == "demo" else full_plan())

@@ -48,19 +48,26 @@ class Row:
 
 
 class NearDuplicates:
-    """Remembers rows and tells whether a new one is too similar to any of them.
+    """Remembers short rows and tells whether a new one is too similar to any of them.
+
+    Rows with more than `longest` characters of output pass unseen: each is told from dozens of sentences or methods, so
+    they differ by themselves, and comparing tens of thousands of them would take minutes.
 
     Args:
         similarity: Jaccard similarity of five-word shingles from which a row counts as a near duplicate.
+        longest: Most characters of output of a row that is compared.
     """
 
-    def __init__(self, similarity: float) -> None:
+    def __init__(self, similarity: float, longest: int) -> None:
         self.similarity = similarity
+        self.longest = longest
         self._sizes: list[int] = []
         self._rows_with: dict[int, list[int]] = defaultdict(list)
 
     def accept(self, row: Row) -> bool:
         """Remember the row and say True, unless it is a near duplicate of a remembered one."""
+        if len(row.output) > self.longest:
+            return True
         hashes = row.shingles()
         shared: Counter[int] = Counter()
         for one in hashes:

@@ -73,18 +73,17 @@ def tool_call(dealer: Dealer) -> Row:
 
 def draw_values(dealer: Dealer) -> dict[str, str]:
     """What a tool task may speak about: file, folder, term, command, replacement."""
-    folder, stem = dealer.words("tools", "folder"), dealer.words("tools", "stem")
+    folder, name = dealer.words("tools", "folder"), dealer.words("tools", "file")
     old, new = replacement(dealer.words("tools", "replacement"))
     return {
-        "file": f"{folder}/{stem}{dealer.words('tools', 'suffix')}" if dealer.random.random() < 0.7
-        else f"{stem}{dealer.words('tools', 'suffix')}",
+        "file": dealer.deal("has_folder", (f"{folder}/{name}", f"{folder}/{name}", name)),
         "folder": folder,
-        "stem": stem,
+        "stem": name.partition(".")[0],
         "term": dealer.words("tools", "term"),
         "command": dealer.words("tools", "command"),
         "old": old,
         "new": new,
-    }  # fmt: skip
+    }
 
 
 def tool_arguments(tool: str, values: dict[str, str]) -> dict[str, str]:

@@ -118,7 +118,7 @@ def refactoring(dealer: Dealer) -> Row:
 
 def old_class(subject: Subject) -> str:
     """The component as CMM2 code: typed constructor parameters that are assigned."""
-    types = {name: ts_type(value) for name, value in _state(subject)}
+    types = {name: ts_type(value) for name, value in state_of(subject)}
     context = subject.context | {
         "fields": "\n  ".join(f"private {name}: {kind};" for name, kind in types.items()),
         "parameters": ", ".join(f"{name}: {kind}" for name, kind in types.items()),
@@ -128,7 +128,8 @@ def old_class(subject: Subject) -> str:
     return fill(OLD_CLASS, context)
 
 
-def _state(subject: Subject) -> list[tuple[str, str]]:
+def state_of(subject: Subject) -> list[tuple[str, str]]:
+    """The state of the role as (name, default value) pairs."""
     parts = subject.context["state"].replace("<string, string>", "<string; string>").split(", ")
     return [(name, value) for name, _, value in (part.partition(": ") for part in parts)]
 

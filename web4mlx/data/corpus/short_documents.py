@@ -1,6 +1,6 @@
 """Short documents for the demo: PDCAs, TRON plans, patterns and reports, highly regular in form."""
 
-from web4mlx.data.corpus.grammar import Dealer, fill
+from web4mlx.data.corpus.grammar import Dealer, Story, fill
 from web4mlx.data.corpus.rows import Row
 from web4mlx.data.corpus.stamps import Stamp, draw_stamp, quality_score
 
@@ -66,27 +66,20 @@ REPORT = """\
 {lesson^}."""
 
 
-def draw_work(dealer: Dealer, kind: str | None = None) -> dict[str, str]:
-    """A situation around a component, with sentences for every section, as a context for `fill`."""
+def draw_work(dealer: Dealer, kind: str | None = None) -> Story:
+    """The story of a situation around a component, ready for `fill`."""
     kind = kind or dealer.deal("kinds", list(KINDS))
-    names = ("next_step", "did_first", "did_then", "checked", "verified", "improved", "report_intro")
-    return {
-        **{name: dealer.sentence(name) for name in names},
-        **dealer.words("situations", kind),
-        **dealer.subject().context,
-        "kind": KINDS[kind],
-        "count": str(dealer.random.randrange(4, 40)),
-    }
+    return Story(dealer, dealer.words("situations", kind), dealer.subject().context, {"kind": KINDS[kind]})
 
 
 def pdca(dealer: Dealer) -> Row:
     """A complete PDCA. Every second request names the agent who signs."""
     work = draw_work(dealer)
     stamp = draw_stamp(dealer, named=dealer.deal("named", [True, False]))
-    default = "" if stamp.agent.startswith("Web4.") else f"Agent: {stamp.agent}"
-    work |= {"precedes": stamp.precedes, "follows": stamp.follows}
+    signer = "" if stamp.agent.startswith("Web4.") else f"Agent: {stamp.agent}"
+    work.update(precedes=stamp.precedes, follows=stamp.follows)
     question = fill(dealer.words("phrasings", "pdca"), work)
-    return Row(question, default, fill(PDCA, work), "pdca", dated(stamp, cmm_level=3))
+    return Row(question, signer, fill(PDCA, work), "pdca", dated(stamp, cmm_level=3))
 
 
 def dated(stamp: Stamp, cmm_level: int) -> dict[str, object]:
@@ -113,6 +106,7 @@ def pattern(dealer: Dealer) -> Row:
 def report(dealer: Dealer) -> Row:
     """A report by the reporting protocol."""
     stamp = draw_stamp(dealer, named=True)
-    work = draw_work(dealer) | {"agent_name": stamp.agent}
+    work = draw_work(dealer)
+    work.update(agent_name=stamp.agent)
     question = fill(dealer.words("phrasings", "report"), work)
     return Row(question, f"Agent: {stamp.agent}", fill(REPORT, work), "report", stamp.metadata)

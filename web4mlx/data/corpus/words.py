@@ -77,12 +77,8 @@ def held_out() -> HeldOut:
     """Everything the corpus keeps out of training, for writing evaluation prompts."""
     tools = read_list("tools")
     components = [entity.name + role for entity in entities("held_out") for role in read_list("roles")]
-    paths = [
-        f"{folder}/{stem}{suffix}"
-        for folder in tools["folder"]["held_out"]
-        for stem in tools["stem"]["held_out"]
-        for suffix in dict.fromkeys(tools["suffix"]["held_out"])
-    ]
+    names, folders = tools["file"]["held_out"], tools["folder"]["held_out"]
+    paths = [*names, *(f"{folder}/{name}" for folder in folders for name in names)]
     return HeldOut(
         components=tuple(components),
         agents=tuple(read_list("agents")["held_out"]),
@@ -93,7 +89,7 @@ def held_out() -> HeldOut:
         questions=_held_out_of("knowledge"),
         tool_phrasings={name: entry["held_out"] for name, entry in tools["ask"].items()},
         files=tuple(paths),
-        folders=tuple(tools["folder"]["held_out"]),
+        folders=tuple(folders),
         terms=tuple(tools["term"]["held_out"]),
         commands=tuple(tools["command"]["held_out"]),
         replacements=tuple(replacement(text) for text in tools["replacement"]["held_out"]),

@@ -14,6 +14,7 @@ from web4mlx.errors import StageCrashed, UsageError
 from web4mlx.events import EventLog, Finished, Progress, Started
 
 SIMILARITY = 0.75
+LONGEST_COMPARED = 1250
 ATTEMPTS = 40
 
 
@@ -79,7 +80,7 @@ def write_corpus(folder: Path, scale: Scale, seed: int, log: EventLog) -> dict[s
 
 
 def _eval_rows(shares: list[Share], seed: int) -> list[Row]:
-    dealer, guard = Dealer("held_out", f"{seed}/eval"), NearDuplicates(SIMILARITY)
+    dealer, guard = Dealer("held_out", f"{seed}/eval"), NearDuplicates(SIMILARITY, LONGEST_COMPARED)
     rows = []
     for share in shares:
         for _ in range(share.eval):
@@ -90,7 +91,7 @@ def _eval_rows(shares: list[Share], seed: int) -> list[Row]:
 
 
 def _train_rows(shares: list[Share], seed: int, held_out: list[Row], log: EventLog) -> dict[str, list[Row]]:
-    guard = NearDuplicates(SIMILARITY)
+    guard = NearDuplicates(SIMILARITY, LONGEST_COMPARED)
     for row in held_out:
         guard.accept(row)
     dealer = Dealer("train", f"{seed}/train")
@@ -100,7 +101,7 @@ def _train_rows(shares: list[Share], seed: int, held_out: list[Row], log: EventL
         for _ in range(share.train):
             rows[share.file].append(_distinct_row(share, dealer, guard))
             done += 1
-            if done % 100 == 0 or done == total:
+            if done % 200 == 0 or done == total:
                 eta_s = (time.monotonic() - began) * (total - done) / done
                 log.write(Progress, done=done, total=total, unit="samples", eta_s=eta_s)
     return {name: rows[name] for name in TRAIN_FILES}
