@@ -50,8 +50,8 @@ class Row:
 class NearDuplicates:
     """Remembers short rows and tells whether a new one is too similar to any of them.
 
-    Rows with more than `longest` characters of output pass unseen: each is told from dozens of sentences or methods, so
-    they differ by themselves, and comparing tens of thousands of them would take minutes.
+    Rows with more than `longest` characters of output pass unseen: each is told from dozens of sentences or
+    methods, so they differ by themselves, and comparing tens of thousands of them would take minutes.
 
     Args:
         similarity: Jaccard similarity of five-word shingles from which a row counts as a near duplicate.

@@ -51,14 +51,14 @@ def draw_stamp(dealer: Dealer, *, named: bool, exact: bool = False) -> Stamp:
     Args:
         dealer: Where agents and times come from.
         named: Whether an agent of this split signs; otherwise the default agent does.
-        exact: Times to the second; otherwise quarters of an hour, which are easier to learn.
+        exact: Times to the second; otherwise full hours, which are easier to learn.
     """
     agent = dealer.words("agents") if named else read_list("agents")["default"]
-    unit_s = 1 if exact else 900
+    unit_s = 1 if exact else 3600
     draw = dealer.random.randrange
     written = FIRST_DAY + timedelta(days=draw(DAYS), seconds=draw(9 * 3600 // unit_s) * unit_s)
-    before = timedelta(seconds=draw(3600, 4 * 3600, unit_s))
-    after = timedelta(seconds=draw(3600, 4 * 3600, unit_s))
+    before = timedelta(seconds=draw(3600, 5 * 3600, unit_s))
+    after = timedelta(seconds=draw(3600, 5 * 3600, unit_s))
     return Stamp(agent, written, written - before, written + after)
 
 

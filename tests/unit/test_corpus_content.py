@@ -1,0 +1,148 @@
+"""What the sample corpus teaches is true to the form that the gates ask for."""
+
+import json
+import re
+from datetime import datetime
+
+import pytest
+
+from web4mlx.data.corpus.grammar import Dealer, fill
+from web4mlx.data.corpus.plan import Scale, Share, plan
+from web4mlx.data.corpus.rows import Row
+from web4mlx.data.corpus.short_code import ts_type
+from web4mlx.data.corpus.words import Split
+
+LINK = re.compile(r"(PRECEDES|FOLLOWS): \[(\d{8}-\d{6})-[A-Z][A-Za-z0-9]*\.[A-Z][A-Za-z]*\.pdca\.md\]")
+SECTIONS = ["## Objective", "## Plan", "## Do", "## Check", "## Act"]
+TRON = ["- Trigger: ", "- Response: ", "- Outcome: ", "- Next: "]
+SLOT = re.compile(r"(?<!\$)\{[a-z][a-z0-9_]*\^?\}")
+CLASS = re.compile(r"^export class (\w+).*?^\}", re.DOTALL | re.MULTILINE)
+
+
+def produce(scale: Scale, task_type: str, split: Split = "train", count: int = 60) -> list[Row]:
+    dealer = Dealer(split, "content")
+    rows: list[Row] = []
+    shares = [share for share in plan(scale) if share.produce(dealer).task_type == task_type]
+    for share in shares:
+        rows += [share.produce(dealer) for _ in range(count // len(shares))]
+    return rows
+
+
+def is_in_order(text: str, parts: list[str]) -> bool:
+    places = [text.find(part) for part in parts]
+    return -1 not in places and places == sorted(places)
+
+
+@pytest.mark.parametrize("scale", ["demo", "full"])
+def test_a_pdca_has_its_sections_its_tron_and_links_in_the_order_of_time(scale: Scale) -> None:
+    for row in produce(scale, "pdca"):
+        assert is_in_order(row.output, SECTIONS)
+        planned = row.output.split("## Plan")[1].split("## Do")[0]
+        assert is_in_order(planned, TRON)
+        links = dict(LINK.findall(row.output))
+        written = str(row.extra["pdca_id"])[:15]
+        times = [
+            datetime.strptime(time, "%Y%m%d-%H%M%S")
+            for time in (links["FOLLOWS"], written, links["PRECEDES"])
+        ]
+        assert times == sorted(times)
+        assert len(set(times)) == 3
+        for section in re.split(r"^## \w+$", row.output, flags=re.MULTILINE)[1:]:
+            assert len(section.split()) >= 8
+
+
+@pytest.mark.parametrize("scale", ["demo", "full"])
+def test_a_decision_is_a_plan_with_tron_in_order(scale: Scale) -> None:
+    for row in produce(scale, "tron"):
+        assert row.output.startswith("## Plan\n- Trigger: ")
+        assert is_in_order(row.output, TRON)
+
+
+@pytest.mark.parametrize("task_type", ["code", "refactor"])
+@pytest.mark.parametrize("scale", ["demo", "full"])
+def test_every_class_has_an_empty_constructor_and_an_init_that_does_something(
+    scale: Scale, task_type: str
+) -> None:
+    for row in produce(scale, task_type):
+        classes = [match[0] for match in CLASS.finditer(row.output)]
+        assert classes
+        for code in classes:
+            assert "\n  constructor() {}\n" in code
+            assert code.count("constructor(") == 1
+            assert re.search(
+                r"\n  init\([^)]*\): this \{\n    \S.*?\n    return this;\n  \}", code, re.DOTALL
+            )
+            assert code.count("{") == code.count("}")
+
+
+def test_the_class_carries_the_name_that_was_asked_for() -> None:
+    for row in produce("demo", "code"):
+        name = CLASS.search(row.output)
+        assert name is not None
+        assert name[1].removeprefix("Default") in row.instruction
+
+
+def test_values_of_tool_calls_are_copied_from_the_task() -> None:
+    seen = set()
+    for row in produce("demo", "tool_call", count=120):
+        call = json.loads(row.output)
+        assert set(call) == {"name", "arguments"}
+        copied = {key: value for key, value in call["arguments"].items() if key != "content"}
+        assert copied
+        assert all(value in row.instruction for value in copied.values())
+        seen.add(call["name"])
+    assert seen == {"read_file", "grep", "list_files", "create_file", "edit_file", "run_terminal_command"}
+
+
+def test_a_sequence_of_tool_calls_uses_the_tools_that_the_task_names() -> None:
+    for row in produce("full", "tool_sequence"):
+        calls = [json.loads(line) for line in row.output.splitlines() if line.startswith("{")]
+        assert 2 <= len(calls) <= 3
+        for call in calls:
+            copied = [value for key, value in call["arguments"].items() if key != "content"]
+            assert all(value in row.instruction for value in copied)
+
+
+@pytest.mark.parametrize("split", ["train", "held_out"])
+@pytest.mark.parametrize("scale", ["demo", "full"])
+def test_banned_requests_are_refused_with_a_redirect_and_their_twins_are_met(
+    scale: Scale, split: Split
+) -> None:
+    refusals, answers = produce(scale, "refuse", split), produce(scale, "comply", split)
+    assert all(row.output.startswith("I can't do that: ") and "Instead, " in row.output for row in refusals)
+    assert all(row.output.startswith("Yes. ") and "can't" not in row.output for row in answers)
+    assert {row.extra["violation_type"] for row in refusals} == {
+        row.extra["violation_type"] for row in answers
+    }
+
+
+def test_requests_differ_in_content_and_not_in_style() -> None:
+    shares = [share for share in plan("demo") if share.file == "guardrails"]
+    banned, allowed = (sum(share.train for share in shares if is_side(share, side)) for side in (True, False))
+    assert banned == allowed
+
+
+def is_side(share: Share, banned: bool) -> bool:
+    return getattr(share.produce, "keywords", {}).get("banned") is banned
+
+
+@pytest.mark.parametrize("split", ["train", "held_out"])
+@pytest.mark.parametrize("scale", ["demo", "full"])
+def test_no_slot_is_left_unfilled(scale: Scale, split: Split) -> None:
+    dealer = Dealer(split, "slots")
+    for share in plan(scale):
+        for _ in range(8):
+            row = share.produce(dealer)
+            for text in (row.instruction, row.input, row.output):
+                assert not SLOT.search(text), text
+
+
+def test_filling_leaves_json_and_template_literals_alone() -> None:
+    context = {"item": "invoice", "task": "add {item}s", "value": "no"}
+    assert fill('{task^}: {"a": {}} `${value}`', context) == 'Add invoices: {"a": {}} `${value}`'
+
+
+def test_default_values_tell_their_type() -> None:
+    assert [ts_type(value) for value in ("''", "3", "false", "[] as string[]")] == [
+        "string", "number", "boolean", "string[]",
+    ]  # fmt: skip
