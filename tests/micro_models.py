@@ -16,6 +16,7 @@ import numpy as np
 
 from tests.tensor_file import TensorSpec, write_tensors
 from web4mlx.fuse.floats import from_float32
+from web4mlx.models.safetensors_header import read_safetensors_header
 
 QWEN_SPECIAL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>",
@@ -30,6 +31,7 @@ QWEN_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+NEWLINE, HELLO, END_OF_TURN = 198, 21927, 151645
 CHAT_TEMPLATE = """\
 {%- if messages[0].role == 'system' %}{%- set system = messages[0].content %}
 {%- else %}{%- set system = 'You are a small test model.' %}{%- endif %}
@@ -72,10 +74,12 @@ def write_micro_qwen2(
     dtype: str = "BF16",
     shards: int = 1,
     seed: int = 0,
+    answer: bool = False,
 ) -> Path:
     """Write a random Qwen2 (4 heads, 2 KV heads, q/k/v biases) with the real Qwen2.5 tokenizer.
 
-    The vocabulary has 151,665 tokens; the remaining rows are padding, as in the real models.
+    The vocabulary has 151,665 tokens; the remaining rows are padding, as in the real models. With `answer`
+    (untied, one shard) the model answers every chat with ` Hello` and ends there.
     """
     config = {
         "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_size": hidden,
@@ -94,7 +98,20 @@ def write_micro_qwen2(
     (folder / "tokenizer.json").write_text(qwen_tokenizer_json(), "utf-8")
     write_json(folder / "tokenizer_config.json", qwen_tokenizer_config())
     write_weights(folder, weight_shapes(config, qkv_bias=True), dtype=dtype, shards=shards, seed=seed)
+    if answer:
+        for column, (before, after) in enumerate(((NEWLINE, HELLO), (HELLO, END_OF_TURN))):
+            set_value(folder, "model.embed_tokens.weight", (before, column), 8.0)
+            set_value(folder, "lm_head.weight", (after, column), 8.0)
     return folder
+
+
+def set_value(folder: Path, name: str, place: tuple[int, int], value: float) -> None:
+    """Change one value of a bfloat16 matrix of a model in one shard."""
+    path = folder / "model.safetensors"
+    info = read_safetensors_header(path)[name]
+    with path.open("r+b") as file:
+        file.seek(info.begin + 2 * (place[0] * info.shape[1] + place[1]))
+        file.write(from_float32(np.array([value], np.float32), "BF16").tobytes())
 
 
 def write_micro_llama(

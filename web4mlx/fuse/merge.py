@@ -215,8 +215,9 @@ def merge_rows(source: BinaryIO, info: TensorInfo, delta: Delta, rows: range) ->
     row_bytes = info.shape[1] * VALUE_BYTES[info.dtype]
     raw = os.pread(source.fileno(), len(rows) * row_bytes, info.begin + rows.start * row_bytes)
     merged = to_float32(raw, info.dtype).reshape(len(rows), info.shape[1])
-    merged += delta.b[rows.start : rows.stop] @ delta.a
-    largest = float(np.abs(merged).max())
+    with np.errstate(all="ignore"):
+        merged += delta.b[rows.start : rows.stop] @ delta.a
+        largest = float(np.abs(merged).max())
     if not largest <= (LARGEST_FLOAT16 if info.dtype == "F16" else np.finfo(np.float32).max):
         raise CheckFailed(
             f"{source.name}: rows {rows.start}-{rows.stop} of the sum do not fit {info.dtype} ({largest})",
