@@ -56,6 +56,20 @@ def gpu_lease(purpose: str) -> Iterator[None]:
         lock.release()
 
 
+def lease_holder() -> str:
+    """What the job that holds the lease is doing; empty when nobody holds it."""
+    from filelock import FileLock, Timeout
+
+    lock = cache_folder() / "gpu.lock"
+    if not lock.exists():
+        return ""
+    try:
+        with FileLock(lock, timeout=0):
+            return ""
+    except Timeout:
+        return _read(lock.with_name("gpu.holder")) or "unknown"
+
+
 def _read(file: Path) -> str:
     try:
         return file.read_text("utf-8").strip()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from web4mlx.artifacts import atomic_write, cache_folder
 
+SLOW_BLAS = "reference (slow)"
 _GFORTRAN = b"libgfortran.so.5"
 _loaded: str | None = None
 
@@ -37,7 +38,7 @@ def preload_blas() -> str:
         if candidate and _load(candidate):
             _loaded = candidate
             return _loaded
-    _loaded = "reference (slow)"
+    _loaded = SLOW_BLAS
     return _loaded
 
 
