@@ -143,6 +143,8 @@ def test_closing_leaves_no_thread_process_or_socket(models: dict[str, Path]) -> 
         folder = engine._load.socket.parent
     assert left_over() == before
     assert not folder.exists()
+    with pytest.raises(StageCrashed, match="the engine is closed"):
+        engine.stream(request()).finish()
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ class Call:
             UsageError: llama.cpp refuses the request, e.g. because it exceeds the context.
             StageCrashed: llama.cpp failed, or the generation was cancelled.
         """
+        if server is None:
+            raise StageCrashed("the engine is closed")
         body = request_body(self.request, end_tokens) | {"cache_prompt": reuse_prompts}
         start = time.perf_counter()
         if self.request.prompt is None:

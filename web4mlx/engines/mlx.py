@@ -18,7 +18,7 @@ from web4mlx.engines.base import (
     refuse_duplicate_ids,
 )
 from web4mlx.engines.mlx_answer import Answer
-from web4mlx.engines.mlx_model import encode_request, load_model
+from web4mlx.engines.mlx_model import encode_request, find_adapter, load_model
 from web4mlx.engines.mlx_sampling import make_processors, make_sampler
 from web4mlx.errors import UsageError
 from web4mlx.machine.mlx_runtime import DeviceChoice, DtypeChoice
@@ -124,7 +124,7 @@ class MlxEngine:
         """Engine, version, model and adapter with digests, context, precision and device."""
         from importlib.metadata import version
 
-        adapter = describe_input(self.adapter) if self.adapter else None
+        adapter = describe_input(find_adapter(self.adapter)) if self.adapter else None
         return {
             "engine": "mlx",
             "version": f"mlx-lm {version('mlx-lm')}, mlx {version('mlx')}",
