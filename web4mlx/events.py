@@ -5,6 +5,7 @@ The writer appends and flushes whole lines; the reader tolerates a half-written 
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from types import TracebackType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from web4mlx.artifacts import explain_os_errors
 
 
 class Event(BaseModel):
@@ -173,15 +176,20 @@ class EventLog:
         self.listeners = list(listeners)
         self._file = None
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a", encoding="utf-8")
+            with explain_os_errors(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                half_line = ends_in_half_line(path)
+                self._file = path.open("a", encoding="utf-8", errors="replace")
+                if half_line:
+                    self._file.write("\n")
 
     def write(self, kind: type[Event], **fields: Any) -> Event:
         """Append one event of the given kind and hand it to the listeners."""
         event = kind(ts=time.time(), run=self.run, stage=self.stage, **fields)
         if self._file is not None:
-            self._file.write(json.dumps(event.model_dump(mode="json"), ensure_ascii=False) + "\n")
-            self._file.flush()
+            with explain_os_errors(Path(self._file.name)):
+                self._file.write(json.dumps(event.model_dump(mode="json"), ensure_ascii=False) + "\n")
+                self._file.flush()
         for listener in self.listeners:
             listener(event)
         return event
@@ -203,6 +211,15 @@ class EventLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def ends_in_half_line(path: Path) -> bool:
+    """Whether the last line of a log lacks its newline, as a killed writer leaves it."""
+    if not path.exists() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"
 
 
 def read_events(path: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
