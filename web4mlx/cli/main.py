@@ -62,6 +62,22 @@ def run_program(program: Callable[[], Any]) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.OK)
+    except Exception as error:  # the process boundary: an error that nobody foresaw
+        if os.environ.get("WEB4MLX_TRACEBACK"):
+            raise
+        print_error(unforeseen(error))
+        sys.exit(ExitCode.STAGE_CRASHED)
+
+
+def unforeseen(error: Exception) -> Web4Error:
+    """The message of an error without one of ours: the system's own words, or a fault of this program."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return Web4Error(f"{where}{error.strerror}", "`web4mlx --traceback ...` shows where it happened.")
+    return Web4Error(
+        f"unexpected {type(error).__name__}: {error}",
+        "This is a fault of web4mlx: run `web4mlx --traceback ...` again and report what it prints.",
+    )
 
 
 def print_error(error: Web4Error) -> None:

@@ -5,12 +5,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-
-from web4mlx import events
-
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from rich.console import Console
+
+    from web4mlx import events
 
 
 def stdout() -> "Console":
@@ -27,9 +26,9 @@ def stderr() -> "Console":
     return Console(stderr=True, soft_wrap=True, highlight=False)
 
 
-def print_json(result: BaseModel | dict[str, Any] | list[Any]) -> None:
+def print_json(result: "BaseModel | dict[str, Any] | list[Any]") -> None:
     """Print a result as JSON on stdout."""
-    plain = result.model_dump(mode="json") if isinstance(result, BaseModel) else result
+    plain = result if isinstance(result, dict | list) else result.model_dump(mode="json")
     print(json.dumps(plain, indent=2, ensure_ascii=False, default=str))
 
 
@@ -60,8 +59,10 @@ class EventPrinter:
         self._last_progress = 0.0
         self._line_open = False
 
-    def __call__(self, event: events.Event) -> None:
+    def __call__(self, event: "events.Event") -> None:
         """Print one event."""
+        from web4mlx import events
+
         match event:
             case events.Started():
                 detail = ", ".join(f"{key} {value}" for key, value in event.plan.items())
@@ -72,11 +73,15 @@ class EventPrinter:
                 self._line(step_line(event))
             case events.Validation():
                 best = " (best so far)" if event.is_best else ""
-                self._line(f"step {event.step}: validation loss {event.loss:.4f} over {event.rows} rows{best}")
+                self._line(
+                    f"step {event.step}: validation loss {event.loss:.4f} over {event.rows} rows{best}"
+                )
             case events.Checkpoint():
                 self._line(f"step {event.step}: checkpoint {event.path}")
             case events.Warned():
-                self._line(f"warning: {event.message}" + (f"\n  advice: {event.advice}" if event.advice else ""))
+                self._line(
+                    f"warning: {event.message}" + (f"\n  advice: {event.advice}" if event.advice else "")
+                )
             case events.Finished():
                 where = f" → {event.artifact}" if event.artifact else ""
                 self._line(f"[{event.stage}] done in {duration(event.duration_s)}{where}")
@@ -89,7 +94,7 @@ class EventPrinter:
             self._line_open = False
         print(text, file=sys.stderr, flush=True)
 
-    def _progress(self, event: events.Progress) -> None:
+    def _progress(self, event: "events.Progress") -> None:
         now = time.monotonic()
         complete = event.total > 0 and event.done >= event.total
         interval_s = 0.1 if self.is_terminal else self.interval_s
@@ -106,7 +111,7 @@ class EventPrinter:
             self._line(text)
 
 
-def progress_line(event: events.Progress) -> str:
+def progress_line(event: "events.Progress") -> str:
     """`[export] convert 12/272 tensors, 35 s left`."""
     total = f"/{event.total}" if event.total else ""
     share = f" {event.done / event.total:4.0%}" if event.total else ""
@@ -115,7 +120,7 @@ def progress_line(event: events.Progress) -> str:
     return f"[{event.stage}]{message}{share} {event.done}{total} {event.unit}{eta}"
 
 
-def step_line(event: events.Step) -> str:
+def step_line(event: "events.Step") -> str:
     """The console line of a training report."""
     skipped = f"  skipped {event.skipped_steps}" if event.skipped_steps else ""
     return (
