@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 _connect = socket.socket.connect
 
 
@@ -28,10 +29,12 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("WEB4MLX_CACHE", str(home / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # two busy BLAS threads on a shared core stall each other
     monkeypatch.setattr(socket.socket, "connect", _refuse_network)
 
 
-@pytest.fixture()
+@pytest.fixture
 def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Run the test in an empty folder."""
     monkeypatch.chdir(tmp_path)

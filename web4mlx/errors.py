@@ -57,6 +57,12 @@ class StageCrashed(Web4Error):
     """A stage broke while it ran; what it had finished is kept."""
 
 
+def error_for(code: int, message: str, hint: str = "") -> Web4Error:
+    """The error class of an exit code: what a child process reported, raised again in its parent."""
+    kinds = (CheckFailed, UsageError, MissingPrerequisite)
+    return next((kind for kind in kinds if kind.exit_code == code), StageCrashed)(message, hint)
+
+
 class Problems(UsageError):
     """Several problems reported together.
 

@@ -86,9 +86,13 @@ def check_statistics(run: Path, config: RunConfig) -> Iterator[Check]:
     except ValidationError as error:
         yield _check("statistics", False, f"{error.error_count()} fields missing or wrong")
         return
-    yield _check("statistics", stats.samples_seen > 0, f"{stats.samples_seen} samples in {stats.total_steps} steps")
+    yield _check(
+        "statistics", stats.samples_seen > 0, f"{stats.samples_seen} samples in {stats.total_steps} steps"
+    )
     low, high = config.training.final_loss
-    yield _check("final loss", low <= stats.train_loss <= high, f"{stats.train_loss:.4f}, expected {low}–{high}")
+    yield _check(
+        "final loss", low <= stats.train_loss <= high, f"{stats.train_loss:.4f}, expected {low}–{high}"
+    )
     gain = (stats.base_val_loss or 0) - (stats.best_val_loss or 0)
     yield _check(
         "validation gain", stats.best_step > 0 and gain > 0,
@@ -101,7 +105,9 @@ def check_statistics(run: Path, config: RunConfig) -> Iterator[Check]:
     wanted = config.training.samples_per_second
     if wanted:
         speed = stats.train_samples_per_second
-        yield _check("throughput", wanted[0] <= speed <= wanted[1], f"{speed:.2f} samples/s, expected {wanted}")
+        yield _check(
+            "throughput", wanted[0] <= speed <= wanted[1], f"{speed:.2f} samples/s, expected {wanted}"
+        )
     steps = [event for event, _ in read_events(run / "events.jsonl") if isinstance(event, Step)]
     if steps:
         forecast = steps[0].elapsed_s + steps[0].eta_s
@@ -117,12 +123,14 @@ def check_weights(run: Path, config: RunConfig) -> Iterator[Check]:
     from safetensors.numpy import load_file
 
     from web4mlx.models.base import find_base
+    from web4mlx.models.safetensors_header import read_safetensors_header
     from web4mlx.train.adapter import PEFT_PREFIX, adapter_bytes, read_adapter
 
     adapter = read_adapter(run)
     shapes = adapted_shapes(find_base(config.model), config.lora)
     expected = adapter_bytes(shapes, config.lora.rank)
-    actual = (run / "adapter_model.safetensors").stat().st_size
+    header = read_safetensors_header(run / "adapter_model.safetensors")
+    actual = sum(tensor.end - tensor.begin for tensor in header.values())
     yield _check(
         "adapter size", abs(actual - expected) <= SIZE_TOLERANCE * expected,
         f"{actual / 1e6:.2f} MB, computed {expected / 1e6:.2f} MB",
@@ -133,8 +141,8 @@ def check_weights(run: Path, config: RunConfig) -> Iterator[Check]:
         or adapter.tensors[name][0].shape != (config.lora.rank, inputs)
         or adapter.tensors[name][1].shape != (outputs, config.lora.rank)
     ]  # fmt: skip
-    yield _check("adapter modules", not wrong and len(shapes) == len(adapter.tensors),
-                 f"{len(adapter.tensors)} of {len(shapes)} modules" + (f", wrong: {wrong[:3]}" if wrong else ""))  # fmt: skip
+    detail = f"{len(adapter.tensors)} of {len(shapes)} modules" + (f", wrong: {wrong[:3]}" if wrong else "")
+    yield _check("adapter modules", not wrong and len(shapes) == len(adapter.tensors), detail)
     finite = all(np.isfinite(a).all() and np.isfinite(b).all() for a, b in adapter.tensors.values())
     yield _check("weights finite", finite, "no NaN or infinity" if finite else "holds NaN or infinity")
     mlx = load_file(run / "mlx" / "adapters.safetensors")
@@ -199,13 +207,15 @@ def check_provenance(run: Path, config: RunConfig) -> Iterator[Check]:
 
     base = find_base(config.model)
     names = [name for name in TOKENIZER_FILES if (base / name).is_file()]
-    different = [
-        n for n in names if not (run / n).is_file() or sha256_file(run / n) != sha256_file(base / n)
-    ]
-    yield _check("tokenizer", not different, f"differs: {different}" if different else "identical to the base's")
+    different = [n for n in names if not (run / n).is_file() or sha256_file(run / n) != sha256_file(base / n)]
+    yield _check(
+        "tokenizer", not different, f"differs: {different}" if different else "identical to the base's"
+    )
     manifest = read_manifest(run)
     metrics = manifest.metrics if manifest else {}
-    recorded = metrics.get("tokenizer_sha256") == ChatTokenizer(base).digest and bool(metrics.get("supervision"))
+    recorded = metrics.get("tokenizer_sha256") == ChatTokenizer(base).digest and bool(
+        metrics.get("supervision")
+    )
     stats = json.loads((run / "training_stats.json").read_text("utf-8"))
     yield _check("mask and template recorded", recorded and bool(stats.get("system_prompt")),
                  f"supervised: {metrics.get('supervision', 'not recorded')}")  # fmt: skip

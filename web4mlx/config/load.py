@@ -31,7 +31,10 @@ def find_config(name: str) -> Path:
     """
     given = Path(name)
     shipped = shipped_configs()
-    for candidate in (given, *(folder / f"{given.stem}.toml" for folder in shipped)):
+    candidates = [given]
+    if given.parent in (Path(), Path("configs")) and given.suffix != ".json":
+        candidates += [folder / f"{given.name.removesuffix('.toml')}.toml" for folder in shipped]
+    for candidate in candidates:
         if candidate.is_file():
             return candidate
     known = sorted({file.stem for folder in shipped for file in folder.glob("*.toml")})
@@ -61,11 +64,7 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunCo
     if is_plan_form(raw):
         raw, unread = translate_plan_form(raw)
     for dotted, value in (overrides or {}).items():
-        table = raw
-        *parents, leaf = dotted.split(".")
-        for parent in parents:
-            table = table.setdefault(parent, {})
-        table[leaf] = value
+        put(raw, dotted, value)
     try:
         config = RunConfig.model_validate(raw)
     except ValidationError as error:
@@ -75,20 +74,35 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunCo
     return config
 
 
+def put(tables: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set a dotted key, making tables on the way; a value that stands in the way stays to be reported."""
+    *parents, leaf = dotted.split(".")
+    table: Any = tables
+    for parent in parents:
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            return
+    table[leaf] = value
+
+
 def read_raw(path: Path) -> dict[str, Any]:
     """Parse a TOML or JSON file into plain tables."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except FileNotFoundError as error:
         raise MissingPrerequisite(f"{path}: no such configuration file") from error
-    except (UnicodeDecodeError, IsADirectoryError) as error:
+    except UnicodeDecodeError as error:
         raise UsageError(f"{path}: not a UTF-8 text file") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     try:
         raw = json.loads(text) if path.suffix == ".json" else tomli.loads(text)
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}:{error.lineno}:{error.colno}: not valid JSON: {error.msg}") from error
     except tomli.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: nested too deeply for a configuration") from error
     if not isinstance(raw, dict):
         raise UsageError(f"{path}: expected a table of settings, found {type(raw).__name__}")
     return raw
@@ -167,10 +181,14 @@ def write_config(config: RunConfig, path: Path) -> None:
 
 
 def toml_lines(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """TOML of a table: plain values first, then sub-tables. JSON strings and lists are valid TOML."""
+    """TOML of a table: plain values first, then sub-tables.
+
+    JSON's strings, numbers and lists are valid TOML, but for the delete character, which TOML wants escaped.
+    """
     for key, value in table.items():
         if not isinstance(value, Mapping):
-            yield f"{toml_key(key)} = {json.dumps(value, ensure_ascii=False)}"
+            plain = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+            yield f"{toml_key(key)} = {plain}"
     for key, value in table.items():
         if isinstance(value, Mapping):
             name = f"{prefix}{toml_key(key)}"

@@ -1,12 +1,12 @@
 """The configuration of a run as frozen pydantic models. Each default is stated here and nowhere else."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 Projection = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+PROJECTIONS: tuple[Projection, ...] = get_args(Projection)
 QuantType = Literal["Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0"]
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -121,9 +121,12 @@ class ExportConfig(Section):
 
 
 class AskConfig(Section):
-    """Questions that the pipeline asks the base and the new model at the end; `max_tokens` each."""
+    """What the pipeline asks the base and the new model at the end: a prompts file of `evals preview`.
 
-    questions: tuple[str, ...] = ()
+    None takes the prompts that ship with it; answers have at most `max_tokens` tokens.
+    """
+
+    prompts: Path | None = None
     max_tokens: Positive = 256
 
 
@@ -144,5 +147,7 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _eval_is_held_out(self) -> "RunConfig":
         if self.data.eval in self.data.train:
-            raise ValueError(f"data.eval ({self.data.eval}) is also listed in data.train; it must be held out")
+            raise ValueError(
+                f"data.eval ({self.data.eval}) is also listed in data.train; it must be held out"
+            )
         return self

@@ -79,7 +79,9 @@ def parse_row(path: Path, line: int, raw: bytes) -> Sample | BadRow:
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        return BadRow(path, line, "", f"not UTF-8: byte {raw[error.start]:#04x} at column {error.start + 1}", raw)
+        return BadRow(
+            path, line, "", f"not UTF-8: byte {raw[error.start]:#04x} at column {error.start + 1}", raw
+        )
     try:
         row = json.loads(text)
     except json.JSONDecodeError as error:

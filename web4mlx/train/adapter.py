@@ -32,7 +32,7 @@ class Adapter:
 
     @property
     def scale(self) -> float:
-        """alpha / rank."""
+        """The factor of the low-rank product, alpha / rank."""
         return self.alpha / self.rank
 
 

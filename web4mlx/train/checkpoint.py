@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-from mlx.utils import tree_flatten, tree_unflatten
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from web4mlx.artifacts import atomic_folder, atomic_write
@@ -56,7 +55,7 @@ def save_checkpoint(run: Path, state: TrainState, adapters: Adapters, optimizer_
     folder = checkpoint_folder(run, state.step)
     with atomic_folder(folder) as temporary:
         mx.save_safetensors(str(temporary / "adapter.safetensors"), adapters)
-        mx.save_safetensors(str(temporary / "optimizer.safetensors"), dict(tree_flatten(optimizer_state)))
+        mx.save_safetensors(str(temporary / "optimizer.safetensors"), flatten_state(optimizer_state))
         atomic_write(temporary / STATE, state.model_dump_json(indent=2) + "\n")
     return folder
 
@@ -93,11 +92,42 @@ def load_checkpoint(folder: Path, fingerprint: str) -> tuple[TrainState, Adapter
             "Resume with the run's own config.toml and unchanged data, or start a new run.",
         )
     try:
-        adapters: Adapters = mx.load(str(folder / "adapter.safetensors"))
-        optimizer_state = tree_unflatten(list(mx.load(str(folder / "optimizer.safetensors")).items()))
-    except (OSError, RuntimeError) as error:
+        adapters = load_arrays(folder / "adapter.safetensors")
+        optimizer_state = unflatten_state(load_arrays(folder / "optimizer.safetensors"), adapters)
+    except (OSError, RuntimeError, KeyError) as error:
         raise UsageError(f"{folder}: damaged checkpoint: {error}", "Delete it and resume again.") from error
     return state, adapters, optimizer_state
+
+
+def load_arrays(file: Path) -> dict[str, mx.array]:
+    """The arrays of a safetensors file."""
+    arrays = mx.load(str(file))
+    return arrays if isinstance(arrays, dict) else {}
+
+
+def flatten_state(state: dict[str, Any]) -> dict[str, mx.array]:
+    """The optimizer's state as one flat dictionary: `step`, and `ADAPTER/m` and `ADAPTER/v` of each adapter.
+
+    Adapter names hold dots, so MLX's own dotted flattening could not be undone.
+    """
+    flat: dict[str, mx.array] = {}
+    for key, value in state.items():
+        flat |= (
+            {f"{key}/{leaf}": array for leaf, array in value.items()}
+            if isinstance(value, dict)
+            else {key: value}
+        )
+    return flat
+
+
+def unflatten_state(flat: dict[str, mx.array], adapters: Adapters) -> dict[str, Any]:
+    """The optimizer's state from its flat form.
+
+    Raises:
+        KeyError: A moment of an adapter is missing.
+    """
+    state: dict[str, Any] = {key: value for key, value in flat.items() if "/" not in key}
+    return state | {key: {leaf: flat[f"{key}/{leaf}"] for leaf in ("m", "v")} for key in adapters}
 
 
 def prune_checkpoints(run: Path, keep: int, best_step: int) -> None:

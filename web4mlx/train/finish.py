@@ -13,9 +13,10 @@ from web4mlx.artifacts import Input, atomic_write, new_manifest, write_manifest
 from web4mlx.config.schema import RunConfig
 from web4mlx.models.tokenizer import TOKENIZER_FILES, ChatTokenizer
 from web4mlx.train.adapter import write_adapter
-from web4mlx.train.checkpoint import TrainState
+from web4mlx.train.checkpoint import TrainState, load_arrays
 from web4mlx.train.lora import Adapters
-from web4mlx.train.prepare import TrainingData, TrainingModel, training_settings
+from web4mlx.train.prepare import TrainingData, TrainingModel
+from web4mlx.train.settings import training_settings
 
 
 class TrainingStats(BaseModel):
@@ -62,7 +63,7 @@ def choose_adapter(run: Path, state: TrainState, last: Adapters) -> tuple[Adapte
     """The best adapters of the run and their step; the last when none was better than the base."""
     best = run / "checkpoints" / "best.safetensors"
     if state.best_step and state.best_step != state.step and best.exists():
-        return mx.load(str(best)), state.best_step
+        return load_arrays(best), state.best_step
     return last, state.step
 
 

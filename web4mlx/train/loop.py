@@ -14,14 +14,14 @@ from web4mlx.config.schema import RunConfig
 from web4mlx.events import Checkpoint, EventLog, Step, Validation
 from web4mlx.machine.memory import read_memory
 from web4mlx.train.batches import MicroBatch, Sampler, StepPlan, lay_out, lay_out_padded
-from web4mlx.train.checkpoint import TrainState, checkpoint_folder, prune_checkpoints, save_checkpoint
+from web4mlx.train.checkpoint import TrainState, prune_checkpoints, save_checkpoint
 from web4mlx.train.guards import Guards
 from web4mlx.train.lora import Adapters, first_adapters, place_adapters
 from web4mlx.train.loss import token_loss_sum
 from web4mlx.train.meter import Meter
 from web4mlx.train.prepare import TrainingData, TrainingModel
 from web4mlx.train.schedule import learning_rate
-from web4mlx.train.step import LossScale, apply_gradients, new_optimizer, step_gradients
+from web4mlx.train.step import LossScale, apply_gradients, new_optimizer, scalar, step_gradients
 
 SEEDS_PER_STEP = 1 << 12
 
@@ -111,11 +111,9 @@ class Trainer:
         self.loaded.model.train()
         seed = (training.seed << 32) + plan.step * SEEDS_PER_STEP
         scale = self.scale.value
-        loss, gradients = step_gradients(
-            self.loaded.model, adapters, batches, self.loaded.dtype, seed, scale
-        )
+        loss, gradients = step_gradients(self.loaded.model, adapters, batches, self.loaded.dtype, seed, scale)
         gradients = self.change_gradients(plan.step, gradients)
-        loss_value, norm, updated = float(loss.item()), math.inf, adapters
+        loss_value, norm, updated = scalar(loss), math.inf, adapters
         if math.isfinite(loss_value):
             updated, norm = apply_gradients(
                 adapters, gradients, self.optimizer, training.max_grad_norm, scale
@@ -154,7 +152,7 @@ class Trainer:
         place_adapters(model, adapters, self.loaded.dtype)
         total = supervised = 0.0
         for batch in self.validation_batches:
-            total += float(token_loss_sum(model, batch).item())
+            total += scalar(token_loss_sum(model, batch))
             supervised += len(batch.targets)
         loss = total / supervised
         is_best = state.best_loss is None or loss < state.best_loss

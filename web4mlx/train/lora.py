@@ -16,7 +16,7 @@ from web4mlx.errors import UsageError
 Adapters = dict[str, mx.array]
 
 
-class LoraLinear(nn.Module):
+class LoraLinear(nn.Module):  # type: ignore[misc]  # mlx.nn has no types
     """A frozen linear layer plus the scaled product of two low-rank matrices.
 
     Args:
@@ -30,8 +30,8 @@ class LoraLinear(nn.Module):
         self.linear = linear
         self.scale = scale
         self.dropout = dropout
-        self.lora_a: mx.array | None = None
-        self.lora_b: mx.array | None = None
+        self.lora_a: mx.array
+        self.lora_b: mx.array
 
     def __call__(self, x: mx.array) -> mx.array:
         """Apply the layer; x has shape (..., inputs)."""
@@ -92,7 +92,9 @@ def find_module(model: nn.Module, name: str) -> Any:
 def linear_shape(linear: nn.Module) -> tuple[int, int]:
     """(outputs, inputs) of a plain or quantized linear layer."""
     outputs, inputs = linear.weight.shape
-    return (outputs, inputs * 32 // linear.bits) if isinstance(linear, nn.QuantizedLinear) else (outputs, inputs)
+    return (
+        (outputs, inputs * 32 // linear.bits) if isinstance(linear, nn.QuantizedLinear) else (outputs, inputs)
+    )
 
 
 def first_adapters(model: nn.Module, names: list[str], rank: int, seed: int) -> Adapters:

@@ -22,7 +22,8 @@ def output_weight(model: nn.Module) -> mx.array | None:
     tied = getattr(model.args, "tie_word_embeddings", False)
     module = model.model.embed_tokens if tied else model.get("lm_head")
     is_plain = isinstance(module, nn.Embedding | nn.Linear) and "bias" not in module
-    return module.weight if is_plain else None
+    weight: mx.array | None = module.weight if is_plain else None
+    return weight
 
 
 def head_loss(hidden: mx.array, targets: mx.array, weight: mx.array) -> mx.array:
@@ -42,18 +43,24 @@ def head_loss(hidden: mx.array, targets: mx.array, weight: mx.array) -> mx.array
 
     @mx.custom_function
     def loss_and_gradient(h: mx.array) -> tuple[mx.array, mx.array]:
-        losses, gradients = [], []
-        for start in range(0, h.shape[0], CHUNK_ROWS):
-            loss, gradient = _chunk(h[start : start + CHUNK_ROWS], targets[start : start + CHUNK_ROWS], weight)
-            losses.append(loss)
-            gradients.append(gradient)
-        return mx.stack(losses).sum(), mx.concatenate(gradients)
+        return _all_chunks(h, targets, weight)
 
     @loss_and_gradient.vjp
-    def scale_gradient(h: mx.array, cotangents: Any, outputs: Any) -> mx.array:
+    def scale_gradient(h: mx.array, cotangents: Any, outputs: Any) -> Any:
         return (cotangents[0] * outputs[1].astype(mx.float32)).astype(h.dtype)
 
-    return loss_and_gradient(hidden)[0]
+    loss: mx.array = loss_and_gradient(hidden)[0]  # type: ignore[index]  # typed as object by MLX's stubs
+    return loss
+
+
+def _all_chunks(hidden: mx.array, targets: mx.array, weight: mx.array) -> tuple[mx.array, mx.array]:
+    losses, gradients = [], []
+    for start in range(0, hidden.shape[0], CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        loss, gradient = _chunk(hidden[rows], targets[rows], weight)
+        losses.append(loss)
+        gradients.append(gradient)
+    return mx.stack(losses).sum(), mx.concatenate(gradients)
 
 
 def _chunk(hidden: mx.array, targets: mx.array, weight: mx.array) -> tuple[mx.array, mx.array]:
@@ -74,14 +81,22 @@ def token_loss_sum(model: nn.Module, batch: MicroBatch) -> mx.array:
     targets = mx.array(batch.targets)
     weight = output_weight(model)
     if weight is not None:
-        return head_loss(supervised, targets, weight)
+        if model.training:
+            return head_loss(supervised, targets, weight)
+        return _all_chunks(supervised, targets, weight)[0]  # the gradient stays unevaluated
     tied = getattr(model.args, "tie_word_embeddings", False)
     logits = model.model.embed_tokens.as_linear(supervised) if tied else model.lm_head(supervised)
-    return nn.losses.cross_entropy(logits.astype(mx.float32), targets, reduction="sum")
+    return sum_of_losses(logits, targets)
 
 
 def plain_loss_sum(model: nn.Module, batch: MicroBatch) -> mx.array:
     """The same loss the plain way, from all logits: what `token_loss_sum` is tested against."""
     logits = model(mx.array(batch.inputs))
     flat = logits.reshape(-1, logits.shape[-1])[mx.array(batch.positions)]
-    return nn.losses.cross_entropy(flat.astype(mx.float32), mx.array(batch.targets), reduction="sum")
+    return sum_of_losses(flat, mx.array(batch.targets))
+
+
+def sum_of_losses(logits: mx.array, targets: mx.array) -> mx.array:
+    """Sum of cross-entropies in float32; logits of shape (rows, vocabulary)."""
+    total: mx.array = nn.losses.cross_entropy(logits.astype(mx.float32), targets, reduction="sum")
+    return total

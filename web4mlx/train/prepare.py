@@ -1,20 +1,17 @@
-"""What training starts from: the base model with adapters attached, the rows, and a fingerprint of it all."""
+"""What training starts from: the base model with adapters attached, the rows."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlx.core as mx
 import mlx.nn as nn
 
-from web4mlx.artifacts import Input, describe_input, sha256_bytes
 from web4mlx.config.schema import RunConfig
 from web4mlx.data.rows import LengthReport, RowSet, load_rows
 from web4mlx.errors import CheckFailed
 from web4mlx.machine.describe import chip_name
 from web4mlx.machine.mlx_runtime import choose_dtype
 from web4mlx.modelfile import read_modelfile
-from web4mlx.models.base import find_base
 from web4mlx.models.tokenizer import ChatTokenizer
 from web4mlx.train.lora import attach_adapters, count_parameters
 
@@ -79,34 +76,3 @@ def load_training_model(config: RunConfig, base: Path) -> TrainingModel:
     names = attach_adapters(model, config.lora)
     mx.eval(model.parameters())
     return TrainingModel(model, names, dtype, parameters)
-
-
-def describe_inputs(config: RunConfig) -> dict[str, Input]:
-    """Manifest entries of everything a training run depends on."""
-    files = {f"data:{file.name}": file for file in (*config.data.train, config.data.eval)}
-    inputs = {name: describe_input(file) for name, file in files.items()}
-    inputs["base"] = describe_input(find_base(config.model))
-    inputs["modelfile"] = describe_input(config.modelfile)
-    return inputs
-
-
-def training_settings(config: RunConfig) -> dict[str, object]:
-    """The part of the configuration that decides the trained weights."""
-    skipped = {"logging_steps", "save_total_limit", "loss_low", "loss_high", "final_loss", "samples_per_second"}
-    return {
-        "data": {
-            "max_seq_length": config.data.max_seq_length,
-            "too_long": config.data.too_long,
-            "batching": config.data.batching,
-            "validation_rows": config.data.validation_rows,
-        },
-        "training": config.training.model_dump(mode="json", exclude=skipped),
-        "lora": config.lora.model_dump(mode="json"),
-        "dtype": config.hardware.dtype,
-    }
-
-
-def fingerprint(config: RunConfig, inputs: dict[str, Input]) -> str:
-    """SHA-256 over all that decides the trained weights: configuration, data, base, system prompt."""
-    digests = {name: item.sha256 for name, item in inputs.items()}
-    return sha256_bytes(json.dumps([training_settings(config), digests], sort_keys=True).encode())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import mlx.core as mx
 import mlx.nn as nn
 import mlx.optimizers as optim
+import numpy as np
 
 from web4mlx.config.schema import TrainingConfig
 from web4mlx.train.batches import MicroBatch
@@ -61,7 +62,12 @@ def new_optimizer(training: TrainingConfig) -> optim.Optimizer:
 
 
 def step_gradients(
-    model: nn.Module, adapters: Adapters, batches: Sequence[MicroBatch], dtype: mx.Dtype, seed: int, scale: float
+    model: nn.Module,
+    adapters: Adapters,
+    batches: Sequence[MicroBatch],
+    dtype: mx.Dtype,
+    seed: int,
+    scale: float,
 ) -> tuple[mx.array, Adapters]:
     """Mean token loss of a step and its gradient (not yet unscaled).
 
@@ -96,6 +102,11 @@ def step_gradients(
     return total / scale, gradients
 
 
+def scalar(value: mx.array) -> float:
+    """The number an array of one element holds."""
+    return float(np.array(value.astype(mx.float32)).item())
+
+
 def apply_gradients(
     adapters: Adapters, gradients: Adapters, optimizer: optim.Optimizer, max_norm: float, scale: float
 ) -> tuple[Adapters, float]:
@@ -105,8 +116,9 @@ def apply_gradients(
         The new adapters and the norm before clipping; the same adapters and a non-finite norm when the
         gradient is not finite, in which case the optimizer is untouched.
     """
-    norm = mx.sqrt(mx.stack([(g.astype(mx.float32) ** 2).sum() for g in gradients.values()]).sum()) / scale
-    norm_value = float(norm.item())
+    squares = [(gradients[key].astype(mx.float32) ** 2).sum() for key in sorted(gradients)]
+    norm = mx.sqrt(mx.stack(squares).sum()) / scale
+    norm_value = scalar(norm)
     if not norm_value < float("inf"):
         return adapters, norm_value
     factor = min(1.0, max_norm / (norm_value + 1e-6)) / scale

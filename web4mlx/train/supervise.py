@@ -13,7 +13,7 @@ from pathlib import Path
 
 from web4mlx.artifacts import new_run_name
 from web4mlx.config import RunConfig, write_config
-from web4mlx.errors import ExitCode, MissingPrerequisite, StageCrashed, UsageError, Web4Error
+from web4mlx.errors import ExitCode, MissingPrerequisite, StageCrashed, UsageError, Web4Error, error_for
 from web4mlx.events import EventSink, Failed, read_events
 from web4mlx.machine.awake import gpu_lease, keep_awake
 from web4mlx.train.worker import EVENTS
@@ -117,10 +117,10 @@ def follow(
     while True:
         try:
             ended = trainer.poll() is not None
-            for event, offset in read_events(run / EVENTS, offset):  # noqa: B020, PLR1704 - offset moves on
+            for event, next_offset in read_events(run / EVENTS, offset):
+                offset = next_offset
                 if isinstance(event, Failed):
-                    failure = Web4Error(event.message, event.hint)
-                    failure.exit_code = ExitCode(trainer.wait())
+                    failure = error_for(trainer.wait(), event.message, event.hint)
                 else:
                     show(event)
             if ended:

@@ -33,9 +33,7 @@ def main(run: Path) -> int:
         try:
             started = time.perf_counter()
             metrics = train_run(config, run, log)
-            log.write(
-                Finished, duration_s=time.perf_counter() - started, artifact=str(run), metrics=metrics
-            )
+            log.write(Finished, duration_s=time.perf_counter() - started, artifact=str(run), metrics=metrics)
         except Stopped:
             message = "stopped on request after a finished step; a checkpoint is written"
             log.write(Failed, message=message, hint="Continue with `web4mlx train --resume auto`.")
@@ -59,7 +57,8 @@ def train_run(config: RunConfig, run: Path, log: EventLog) -> dict[str, object]:
     from web4mlx.train import finish
     from web4mlx.train.checkpoint import list_checkpoints, load_checkpoint
     from web4mlx.train.loop import Trainer
-    from web4mlx.train.prepare import describe_inputs, fingerprint, load_training_data, load_training_model
+    from web4mlx.train.prepare import load_training_data, load_training_model
+    from web4mlx.train.settings import describe_inputs, fingerprint
 
     base = find_base(config.model)
     tokenizer = ChatTokenizer(base)
