@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from web4mlx.models.catalog import CATALOG
+
 SECTIONS = ("training_args", "lora_config", "data_args", "mps_optimization")
 TOP = {
     "model_name_or_path": "model.base",
@@ -52,6 +54,7 @@ KEYS = {
         "dataset_files": "data.train",
         "eval_file": "data.eval",
         "padding": "data.batching",
+        "truncation": "data.too_long",
     },
     "mps_optimization": {
         "use_mps": "hardware.device",
@@ -60,16 +63,17 @@ KEYS = {
     },
 }
 ALWAYS_SO = {
-    ("training_args", "report_to"): ("tensorboard",),
+    ("training_args", "report_to"): ("tensorboard", ["tensorboard"]),
     ("training_args", "fp16"): (True, False),
     ("lora_config", "task_type"): ("CAUSAL_LM",),
-    ("data_args", "truncation"): (True, False),
 }
 VALUES: Mapping[str, Mapping[Any, Any]] = {
     "hardware.device": {True: "auto", False: "cpu"},
-    "hardware.dtype": {"fp16": "float16", "float16": "float16", "bf16": "bfloat16", "fp32": "float32"},
+    "hardware.dtype": {"fp16": "float16", "FP16": "float16", "bf16": "bfloat16", "fp32": "float32"},
     "data.batching": {"max_length": "max_length", True: "bucketed", "longest": "bucketed", False: "bucketed"},
-    "training.optimizer": {"adamw": "adamw", "adamw_torch": "adamw", "AdamW": "adamw"},
+    "data.too_long": {True: "keep_head", False: "drop"},
+    "lora.bias": {None: "none"},
+    "training.optimizer": {"adamw_torch": "adamw", "AdamW": "adamw"},
 }
 
 
@@ -87,26 +91,31 @@ def translate_plan_form(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[st
     result: dict[str, Any] = {}
     problems: list[str] = []
     for key, value in raw.items():
-        if key in SECTIONS and isinstance(value, Mapping):
+        if key not in SECTIONS:
+            _translate(result, problems, key, value)
+        elif isinstance(value, Mapping):
             for name, setting in value.items():
-                _translate(result, problems, KEYS[key], f"{key}.{name}", name, setting, section=key)
+                _translate(result, problems, name, setting, section=key)
         else:
-            _translate(result, problems, TOP, key, key, value)
+            problems.append(f"{key} = {value!r}: expected a table of settings")
     _split_output_folder(result)
+    _split_model_folder(result)
     return result, problems
 
 
 def _translate(
     result: dict[str, Any],
     problems: list[str],
-    known: Mapping[str, str],
-    dotted: str,
     name: str,
     value: Any,
     section: str = "",
 ) -> None:
-    if value in ALWAYS_SO.get((section, name), ()):
+    dotted = f"{section}.{name}" if section else name
+    if accepted := ALWAYS_SO.get((section, name)):
+        if value not in accepted:
+            problems.append(f"{dotted} = {value!r}: only {accepted[0]!r} is possible")
         return
+    known = KEYS[section] if section else TOP
     target = known.get(name)
     if target is None:
         near = difflib.get_close_matches(name, known, n=1)
@@ -114,7 +123,7 @@ def _translate(
         problems.append(f"{dotted} = {value!r}: unknown key; {advice}")
         return
     choices = VALUES.get(target, {})
-    if isinstance(value, str | bool) and value in choices:
+    if isinstance(value, str | bool | None) and value in choices:
         value = choices[value]
     table = result
     *parents, leaf = target.split(".")
@@ -130,3 +139,10 @@ def _split_output_folder(result: dict[str, Any]) -> None:
         path = Path(outputs)
         result["outputs"] = str(path.parent)
         result["name"] = path.name.removesuffix("_lora")
+
+
+def _split_model_folder(result: dict[str, Any]) -> None:
+    """The plan names the base by its folder (`models/NAME`); one of the catalogue can then be downloaded."""
+    base = result.get("model", {}).get("base")
+    if isinstance(base, str) and (path := Path(base)).name in {entry.name for entry in CATALOG}:
+        result["model"] |= {"base": path.name, "folder": str(path.parent)} if path.parent.name else {}

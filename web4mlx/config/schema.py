@@ -1,21 +1,32 @@
 """The configuration of a run as frozen pydantic models. Each default is stated here and nowhere else."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Projection = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 PROJECTIONS: tuple[Projection, ...] = get_args(Projection)
 QuantType = Literal["Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0"]
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+RunName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+
+
+def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("expected [lowest, highest]")
+    return bounds
+
+
+Ascending = AfterValidator(_ascending)
 
 
 class Section(BaseModel):
     """A table of the configuration: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class ModelConfig(Section):
@@ -36,8 +47,8 @@ class DataConfig(Section):
     train: tuple[Path, ...] = Field(min_length=1)
     eval: Path
     expected_counts: dict[str, Positive] = Field(default_factory=dict)
-    expected_total_tokens: tuple[int, int] | None = None
-    expected_mean_tokens: tuple[int, int] | None = None
+    expected_total_tokens: Annotated[tuple[int, int], Ascending] | None = None
+    expected_mean_tokens: Annotated[tuple[int, int], Ascending] | None = None
     max_seq_length: Annotated[int, Field(ge=32)] = 2048
     too_long: Literal["drop", "keep_head", "split"] = "drop"
     batching: Literal["bucketed", "max_length"] = "bucketed"
@@ -72,8 +83,8 @@ class TrainingConfig(Section):
     seed: int = 42
     loss_low: float = 0.4
     loss_high: float = 1.5
-    final_loss: tuple[float, float] = (0.6, 1.0)
-    samples_per_second: tuple[float, float] | None = None
+    final_loss: Annotated[tuple[float, float], Ascending] = (0.6, 1.0)
+    samples_per_second: Annotated[tuple[float, float], Ascending] | None = None
 
     @property
     def samples_per_step(self) -> int:
@@ -133,7 +144,7 @@ class AskConfig(Section):
 class RunConfig(Section):
     """A whole run. `outputs` holds everything the run makes; `modelfile` is the source of the SYSTEM."""
 
-    name: str = "web4_balanced"
+    name: RunName = "web4_balanced"
     outputs: Path = Path("outputs")
     modelfile: Path = Path("Modelfile")
     model: ModelConfig = ModelConfig()
@@ -146,7 +157,7 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _eval_is_held_out(self) -> "RunConfig":
-        if self.data.eval in self.data.train:
+        if os.path.abspath(self.data.eval) in map(os.path.abspath, self.data.train):
             raise ValueError(
                 f"data.eval ({self.data.eval}) is also listed in data.train; it must be held out"
             )
