@@ -58,10 +58,10 @@ def chip_name() -> str:
     if sys.platform == "darwin":
         command = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
-        return answer.stdout.strip() or platform.processor()
+        return answer.stdout.strip() or platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             names = (line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
-            return next(names, platform.processor())
+            return next(names, platform.machine())
     except OSError:
-        return platform.processor()
+        return platform.machine()

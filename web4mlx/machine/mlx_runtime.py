@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Any, Literal
 
+from web4mlx.errors import MissingPrerequisite
 from web4mlx.machine.blas import preload_blas
 
 DeviceChoice = Literal["auto", "gpu", "cpu"]
@@ -17,11 +18,19 @@ def load_mlx(device: DeviceChoice = "auto") -> Any:
 
     Returns:
         The module `mlx.core`.
+
+    Raises:
+        MissingPrerequisite: `gpu` is wanted and there is none.
     """
     preload_blas()
     import mlx.core as mx
 
     kind = gpu_kind() if device != "cpu" else None
+    if device == "gpu" and kind is None:
+        raise MissingPrerequisite(
+            "hardware.device is 'gpu', but MLX finds none here",
+            "Set it to 'auto' or 'cpu', or see `web4mlx doctor`.",
+        )
     mx.set_default_device(mx.gpu if kind else mx.cpu)
     return mx
 

@@ -68,6 +68,9 @@ def check_speed(facts: Facts) -> Item:
     if facts.gflops is None:
         return warning("BLAS", f"{facts.blas}, not measured", "Make MLX load first.")
     detail = f"{facts.blas}, {facts.gflops:.0f} GFLOP/s (float32)"
+    wanted = facts.environment.get("WEB4MLX_BLAS", facts.blas)
+    if wanted != facts.blas and facts.blas != "Accelerate":
+        return warning("BLAS", f"{detail}; WEB4MLX_BLAS={wanted} cannot be loaded", "`unset WEB4MLX_BLAS`")
     if facts.gflops < SLOW_GFLOPS:
         return warning("BLAS", detail, INSTALL_BLAS if facts.blas == SLOW_BLAS else CORES_ARE_BUSY)
     return ok("BLAS", detail)

@@ -21,7 +21,8 @@ def listening_addresses(port: int, platform: str = sys.platform) -> tuple[str, .
         connections = psutil.net_connections("tcp")
     except (psutil.Error, OSError):
         return None
-    found = {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN and c.laddr.port == port}
+    local = [c.laddr for c in connections if c.status == psutil.CONN_LISTEN and c.laddr]
+    found = {address.ip for address in local if address.port == port}
     return tuple(sorted(found))
 
 

@@ -8,7 +8,7 @@ from web4mlx.artifacts import free_bytes
 from web4mlx.config import RunConfig
 from web4mlx.config.load import why_not_writable
 from web4mlx.errors import Web4Error
-from web4mlx.machine.doctor.item import Item, from_error, amount, missing, ok, warning
+from web4mlx.machine.doctor.item import Item, amount, from_error, missing, ok, warning
 from web4mlx.models.base import find_base, locate_base
 
 # Sizes of the bases that can be downloaded, for forecasts before they are there: 16-bit weights.
