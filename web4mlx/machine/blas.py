@@ -33,7 +33,7 @@ def preload_blas() -> str:
     if sys.platform == "darwin":
         _loaded = "Accelerate"
         return _loaded
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(physical_cores()))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(blas_threads()))
     for candidate in (os.environ.get("WEB4MLX_BLAS"), "libopenblas.so.0", _packaged_openblas()):
         if candidate and _load(candidate):
             _loaded = candidate
@@ -42,7 +42,16 @@ def preload_blas() -> str:
     return _loaded
 
 
-def physical_cores() -> int:
+def blas_threads() -> int:
+    """Threads for matrix products: one core stays free.
+
+    OpenBLAS's threads wait for each other by spinning. When another program takes a core they share, products
+    become ten times slower; one thread less costs little beside that.
+    """
+    return max(1, usable_cores() - 1)
+
+
+def usable_cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
