@@ -30,7 +30,8 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # two busy BLAS threads on a shared core stall each other
+    monkeypatch.setenv("WEB4MLX_THREADS", "1")  # spinning threads of parallel tests would stall each other
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     monkeypatch.setattr(socket.socket, "connect", _refuse_network)
 
 

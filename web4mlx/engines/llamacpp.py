@@ -20,7 +20,7 @@ from web4mlx.engines.base import AnswerStream, Request, Response, refuse_duplica
 from web4mlx.engines.llamacpp_call import Call
 from web4mlx.engines.llamacpp_load import LoadOptions, load_server, read_properties
 from web4mlx.errors import MissingPrerequisite, Web4Error
-from web4mlx.machine.blas import physical_cores
+from web4mlx.machine.blas import usable_cores
 
 
 class LlamaCppEngine:
@@ -57,7 +57,7 @@ class LlamaCppEngine:
         self._closing = threading.Event()
         self._folder = tempfile.TemporaryDirectory(prefix="w4m-")
         self._load = LoadOptions(
-            context, parallel, threads or physical_cores(), Path(self._folder.name) / "llama.sock"
+            context, parallel, threads or usable_cores(), Path(self._folder.name) / "llama.sock"
         )
         try:
             self._server: Any = load_server(gguf, self._load)

@@ -52,7 +52,9 @@ def blas_threads() -> int:
 
 
 def usable_cores() -> int:
-    """Cores this process may use."""
+    """Cores this process may use; WEB4MLX_THREADS lowers it."""
+    if os.environ.get("WEB4MLX_THREADS", "").isdigit():
+        return max(1, int(os.environ["WEB4MLX_THREADS"]))
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
