@@ -181,14 +181,10 @@ def write_config(config: RunConfig, path: Path) -> None:
 
 
 def toml_lines(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """TOML of a table: plain values first, then sub-tables.
-
-    JSON's strings, numbers and lists are valid TOML, but for the delete character, which TOML wants escaped.
-    """
+    """TOML of a table: plain values first, then sub-tables."""
     for key, value in table.items():
         if not isinstance(value, Mapping):
-            plain = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-            yield f"{toml_key(key)} = {plain}"
+            yield f"{toml_key(key)} = {toml_value(value)}"
     for key, value in table.items():
         if isinstance(value, Mapping):
             name = f"{prefix}{toml_key(key)}"
@@ -196,6 +192,11 @@ def toml_lines(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield from toml_lines(value, f"{name}.")
 
 
+def toml_value(value: Any) -> str:
+    """A string, number or list as TOML: its JSON form, but that the delete character must be escaped too."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def toml_key(key: str) -> str:
     """A bare key where TOML allows it, else a quoted one."""
-    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
+    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else toml_value(key)

@@ -11,7 +11,7 @@ PROJECTIONS: tuple[Projection, ...] = get_args(Projection)
 QuantType = Literal["Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0"]
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-RunName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 
 
 def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
