@@ -98,7 +98,7 @@ class EventPrinter:
         now = time.monotonic()
         complete = event.total > 0 and event.done >= event.total
         interval_s = 0.1 if self.is_terminal else self.interval_s
-        if not complete and now - self._last_progress < interval_s:
+        if event.done and not complete and now - self._last_progress < interval_s:
             return
         self._last_progress = now
         text = progress_line(event)

@@ -11,7 +11,7 @@ from typing import Any
 import mlx.core as mx
 
 from web4mlx.config.schema import RunConfig
-from web4mlx.events import Checkpoint, EventLog, Step, Validation
+from web4mlx.events import Checkpoint, EventLog, Progress, Step, Validation
 from web4mlx.machine.memory import read_memory
 from web4mlx.train.batches import MicroBatch, Sampler, StepPlan, lay_out, lay_out_padded
 from web4mlx.train.checkpoint import TrainState, prune_checkpoints, save_checkpoint
@@ -151,7 +151,8 @@ class Trainer:
         model.eval()
         place_adapters(model, adapters, self.loaded.dtype)
         total = supervised = 0.0
-        for batch in self.validation_batches:
+        for number, batch in enumerate(self.validation_batches):
+            self.show_validating(number, started)
             total += scalar(token_loss_sum(model, batch))
             supervised += len(batch.targets)
         loss = total / supervised
@@ -168,6 +169,12 @@ class Trainer:
             self.keep_best(adapters)
         patience = self.config.training.patience
         return bool(patience) and state.validations_without_best >= patience
+
+    def show_validating(self, done: int, started: float) -> None:
+        """Report the progress of a validation."""
+        total = len(self.validation_batches)
+        eta_s = (time.perf_counter() - started) / done * (total - done) if done else None
+        self.log.write(Progress, done=done, total=total, unit="batches", message="validating", eta_s=eta_s)
 
     def keep_best(self, adapters: Adapters) -> None:
         """Write the best adapters so far beside the checkpoints."""

@@ -1,13 +1,18 @@
 """Speed and averages between two reports of the training loop."""
 
 import time
+from collections import deque
 from typing import Any
 
 from web4mlx.train.checkpoint import TrainState
 
+PACE_REPORTS = 4
+
 
 class Meter:
     """Collects losses and gradient norms, and knows elapsed time and ETA over resumes.
+
+    The ETA follows the pace of the last reports.
 
     Args:
         total_steps: Steps of the whole run.
@@ -17,7 +22,7 @@ class Meter:
     def __init__(self, total_steps: int, state: TrainState) -> None:
         self.total_steps = total_steps
         self._started = time.perf_counter() - state.elapsed_s
-        self._first_step, self._first_time = state.step, time.perf_counter()
+        self._pace: deque[tuple[int, float]] = deque(maxlen=PACE_REPORTS)
         self._losses: list[float] = []
         self._norms: list[float] = []
         self._mark(state)
@@ -36,7 +41,8 @@ class Meter:
         """Fields of a `Step` event about the steps since the last call; starts the next interval."""
         now = time.perf_counter()
         seconds = max(now - self._time, 1e-9)
-        done = max(1, state.step - self._first_step)
+        self._pace.append((max(1, state.step - self._step), seconds))
+        steps, paced_s = (sum(column) for column in zip(*self._pace, strict=True))
         fields = {
             "loss": sum(self._losses) / len(self._losses) if self._losses else float("nan"),
             "grad_norm": sum(self._norms) / len(self._norms) if self._norms else float("nan"),
@@ -44,7 +50,7 @@ class Meter:
             "supervised_tokens_per_second": (state.supervised_seen - self._supervised) / seconds,
             "samples_per_second": (state.samples_seen - self._samples) / seconds,
             "elapsed_s": self.elapsed_s,
-            "eta_s": (now - self._first_time) / done * (self.total_steps - state.step),
+            "eta_s": paced_s / steps * (self.total_steps - state.step),
         }
         self._losses.clear()
         self._norms.clear()
@@ -53,6 +59,7 @@ class Meter:
 
     def _mark(self, state: TrainState) -> None:
         self._time = time.perf_counter()
+        self._step = state.step
         self._tokens = state.tokens_seen
         self._supervised = state.supervised_seen
         self._samples = state.samples_seen
