@@ -94,6 +94,14 @@ def test_values_of_tool_calls_are_copied_from_the_task() -> None:
     assert seen == {"read_file", "grep", "list_files", "create_file", "edit_file", "run_terminal_command"}
 
 
+def test_a_new_markdown_file_is_headed_by_its_own_name() -> None:
+    calls = [json.loads(row.output) for row in produce("demo", "tool_call", count=300)]
+    pages = [call["arguments"] for call in calls if call["arguments"].get("content", "").startswith("# ")]
+    assert pages
+    for page in pages:
+        assert page["content"] == f"# {page['path'].rpartition('/')[2].removesuffix('.md')}\n"
+
+
 def test_a_sequence_of_tool_calls_uses_the_tools_that_the_task_names() -> None:
     for row in produce("full", "tool_sequence"):
         calls = [json.loads(line) for line in row.output.splitlines() if line.startswith("{")]

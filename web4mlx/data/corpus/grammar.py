@@ -13,8 +13,6 @@ from web4mlx.data.corpus.words import Entity, Split, entities, read_list
 
 T = TypeVar("T")
 _SLOT = re.compile(r"(?<!\$)\{([a-z][a-z0-9_]*)(\^?)\}")
-
-
 NUMBERS = {"few": (2, 10), "some": (12, 60), "many": (120, 990), "percent": (5, 60), "count": (4, 40)}
 
 
@@ -71,12 +69,10 @@ class Dealer:
         text: str = self.deal(f"sentences/{name}", sentences()[name])
         return text
 
-    def subject(self, role: str | None = None) -> "Subject":
+    def subject(self) -> "Subject":
         """The next component: an entity with a role."""
         roles = read_list("roles")
-        return Subject(
-            self.deal("entities", entities(self.split)), role or self.deal("roles", list(roles)), roles
-        )
+        return Subject(self.deal("entities", entities(self.split)), self.deal("roles", list(roles)), roles)
 
 
 class Subject:

@@ -19,9 +19,9 @@ class Design:
     wishes: tuple[str, ...]
 
 
-def draw_design(dealer: Dealer, capabilities: int, role: str | None = None) -> Design:
+def draw_design(dealer: Dealer, capabilities: int) -> Design:
     """A component with some capabilities over its entities."""
-    subject = dealer.subject(role)
+    subject = dealer.subject()
     chosen = dealer.random.sample(list(read_list("capabilities").values()), capabilities)
     context = subject.context | field_names(dealer, subject) | state_texts(subject)
     context["own_body"] = indent(subject.context["body"], 2)

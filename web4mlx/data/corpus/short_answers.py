@@ -76,7 +76,7 @@ def draw_values(dealer: Dealer) -> dict[str, str]:
     folder, name = dealer.words("tools", "folder"), dealer.words("tools", "file")
     old, new = replacement(dealer.words("tools", "replacement"))
     return {
-        "file": dealer.deal("has_folder", (f"{folder}/{name}", f"{folder}/{name}", name)),
+        "file": f"{folder}/{name}" if dealer.deal("has_folder", (True, True, False)) else name,
         "folder": folder,
         "stem": name.partition(".")[0],
         "term": dealer.words("tools", "term"),
