@@ -79,7 +79,9 @@ def check_modelfile(path: Path) -> Item:
     try:
         modelfile = read_modelfile(path)
     except Web4Error as error:
-        return from_error("Modelfile", error)
+        item = from_error("Modelfile", error)
+        otherwise = "Correct it; or start in the project's folder, since the config's paths are relative."
+        return item if item.fix else item.model_copy(update={"fix": otherwise})
     advice = [problem.message for problem in advise(modelfile)]
     if advice:
         return warning("Modelfile", f"{path}: {'; '.join(advice)}", f"`web4mlx modelfile check {path}`")
