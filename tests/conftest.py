@@ -35,6 +35,23 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setattr(socket.socket, "connect", _refuse_network)
 
 
+OFF_BY_DEFAULT = {
+    "slow": "minutes of compute",
+    "mac": "needs Apple silicon",
+    "gpu": "needs a GPU",
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip slow, mac and gpu tests, with a reason, unless -m asks for them."""
+    if config.getoption("-m"):
+        return
+    for item in items:
+        for name, reason in OFF_BY_DEFAULT.items():
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=f"NOT TESTED HERE: {reason}; run with -m {name}"))
+
+
 @pytest.fixture
 def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Run the test in an empty folder."""

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.micro_models import write_micro_llama
@@ -28,20 +29,25 @@ def write_jsonl(path: Path, rows: list[dict[str, object]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
-def write_project(folder: Path, *, samples: int = 30, **training: object) -> Path:
+def write_project(
+    folder: Path, *, samples: int = 30, base: Callable[[Path], None] = write_micro_llama, **training: object
+) -> Path:
     """Write model, data, Modelfile and config; returns the config's path.
 
     Args:
         folder: Where everything goes; relative paths in the config start there.
         samples: Training samples.
+        base: Writes the base model.
         training: Keys of the training section that differ from the short default.
     """
-    write_micro_llama(folder / "base")
+    base(folder / "base")
     generator = random.Random(5)
     rows = [sample_row(number, generator) for number in range(samples + 8)]
     half = samples // 2
     write_jsonl(folder / "data" / "style_core.jsonl", rows[:half])
     write_jsonl(folder / "data" / "guardrails.jsonl", rows[half:samples])
+    for row in rows[samples:]:
+        row["metadata"] = {**row["metadata"], "is_eval": True, "never_train": True}  # type: ignore[dict-item]
     write_jsonl(folder / "data" / "eval.jsonl", rows[samples:])
     (folder / "Modelfile").write_text(MODELFILE, "utf-8")
     settings = {

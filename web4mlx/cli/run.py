@@ -26,9 +26,10 @@ def run_line(
     settings = load_config(file)
     if dry_run:
         check_paths(settings, file, need_data=settings.data.sample_scale is None)
-        print("\n".join(stage.name for stage in STAGES))
+        names = [stage.name for stage in STAGES]
+        print_json(names) if as_json else print("\n".join(names))
         return
-    line = run_pipeline(settings, file, EventPrinter())
+    line = run_pipeline(settings, file, EventPrinter(), quiet=as_json)
     if as_json:
         print_json({"base": str(line.base), "adapter": str(line.adapter), "merged": str(line.merged),
                     "gguf": str(line.gguf)})  # fmt: skip

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from web4mlx.cli.output import EventPrinter, note, print_json
+from web4mlx.cli.output import EventPrinter, note, print_json, print_result
 
 
 def register(app: typer.Typer) -> None:
@@ -26,25 +26,26 @@ def train(
     from web4mlx.config import check_paths, find_config, load_config
     from web4mlx.train import supervise
 
-    file = find_config(config)
+    file = Path(resume) / "config.toml" if resume not in ("", "auto") else find_config(config)
     settings = load_config(file)
     check_paths(settings, file)
     if dry_run:
         from web4mlx.train.plan import describe_plan
 
         plan = describe_plan(settings)
-        print_json(plan) if as_json else [print(f"{key}: {value}") for key, value in plan.items()]
+        print_result(plan, settings.outputs, as_json, whole=True)
         return
     run = supervise.find_resumable(settings, resume) if resume else supervise.new_run(settings)
     note(f"run folder: {run}")
     show = (lambda event: print(event.model_dump_json())) if as_json else EventPrinter()
     supervise.supervise(run, show)
-    print(run)
+    if not as_json:
+        print(run)
 
 
 def verify(
     run: Path = typer.Argument(None, help="The run folder; default: the newest finished one."),
-    config: str = typer.Option("demo", "--config", "-c", help="A configuration file or a shipped name."),
+    config: str = typer.Option("", "--config", "-c", help="Configuration; default: the run's own, or demo."),
     as_json: bool = typer.Option(False, "--json", help="Print the checks as JSON."),
 ) -> None:
     """Verify a finished training run: structure, size, statistics, losses, load test.
@@ -52,10 +53,10 @@ def verify(
     Example: web4mlx verify outputs/web4_balanced_lora_20260101_120000
     """
     from web4mlx.artifacts import newest
-    from web4mlx.config import find_config, load_config
+    from web4mlx.config import find_run_config, load_config
     from web4mlx.verify import require_passed, verify_run
 
-    settings = load_config(find_config(config))
+    settings = load_config(find_run_config(config, run))
     if run is None:
         run = newest(settings.outputs, f"{settings.name}_lora_*", "train")
         note(f"verifying the newest run: {run}")

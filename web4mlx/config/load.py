@@ -41,6 +41,18 @@ def find_config(name: str) -> Path:
     raise MissingPrerequisite(f"no configuration {name!r}", f"Give a file, or one of: {', '.join(known)}.")
 
 
+def find_run_config(name: str, run: Path | None) -> Path:
+    """The named configuration, or without a name that of a run folder, or the demo's.
+
+    Args:
+        name: What the user gave with --config; may be empty.
+        run: A run folder that may hold the `config.toml` it was made with.
+    """
+    if not name and run is not None and (run / "config.toml").is_file():
+        return run / "config.toml"
+    return find_config(name or "demo")
+
+
 def shipped_configs() -> list[Path]:
     """Folders with the configurations that ship: of the installed package, or of the checkout."""
     package = Path(__file__).resolve().parent.parent
@@ -71,7 +83,15 @@ def load_config(path: Path, overrides: Mapping[str, Any] | None = None) -> RunCo
         raise Problems(str(path), [*unread, *describe(error)], HINT) from error
     if unread:
         raise Problems(str(path), unread, HINT)
-    return config
+    return with_shipped_modelfile(config, path)
+
+
+def with_shipped_modelfile(config: RunConfig, path: Path) -> RunConfig:
+    """A shipped configuration used outside a checkout takes the Modelfile that ships beside it."""
+    beside = path.parent / config.modelfile.name
+    if config.modelfile.is_file() or path.parent not in shipped_configs() or not beside.is_file():
+        return config
+    return config.model_copy(update={"modelfile": beside})
 
 
 def put(tables: dict[str, Any], dotted: str, value: Any) -> None:

@@ -5,6 +5,7 @@ import time
 from web4mlx.events import EventLog, Progress
 
 MIN_INTERVAL_S = 0.5
+MEBIBYTE = 2**20
 
 
 class ByteProgress:
@@ -34,8 +35,8 @@ class ByteProgress:
         rate = self.done_bytes / max(now - self._start, 1e-9)
         self.log.write(
             Progress,
-            done=self.done_bytes // 2**20,
-            total=self.total_bytes // 2**20,
+            done=-(-self.done_bytes // MEBIBYTE),
+            total=-(-self.total_bytes // MEBIBYTE),
             unit="MiB",
             message=self.message,
             eta_s=(self.total_bytes - self.done_bytes) / rate,

@@ -99,7 +99,7 @@ class Guards:
         if free < checkpoint_bytes * 1.1:
             raise StageCrashed(
                 f"{self.run}: the disk is full; the next checkpoint would not fit",
-                "Free some space and continue with `web4mlx train --resume auto`; checkpoints are intact.",
+                f"Free some space and continue with `web4mlx train --resume {self.run}`.",
             )
 
     def _set(self, code: str, is_bad: bool, message: str, advice: str) -> None:

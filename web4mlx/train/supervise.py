@@ -7,15 +7,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from web4mlx.artifacts import new_run_name
+from web4mlx.artifacts import explain_os_errors, new_run_name
 from web4mlx.config import RunConfig, write_config
 from web4mlx.errors import ExitCode, MissingPrerequisite, StageCrashed, UsageError, Web4Error, error_for
 from web4mlx.events import EventSink, Failed, read_events
-from web4mlx.machine.awake import gpu_lease, keep_awake
+from web4mlx.machine.awake import keep_awake
 from web4mlx.train.worker import EVENTS
 
 LOG, PID = "train.log", "train.pid"
@@ -49,10 +52,14 @@ DEATHS = (
 
 def new_run(config: RunConfig) -> Path:
     """Make the folder of a new run and save its effective configuration there."""
-    run = config.outputs / new_run_name(f"{config.name}_lora")
-    run.mkdir(parents=True)
-    write_config(config, run / "config.toml")
-    return run
+    with explain_os_errors(config.outputs):
+        while True:
+            run = config.outputs / new_run_name(f"{config.name}_lora")
+            if not run.exists():
+                run.mkdir(parents=True)
+                write_config(config, run / "config.toml")
+                return run
+            time.sleep(POLL_S)  # another run started within this second
 
 
 def find_resumable(config: RunConfig, which: str) -> Path:
@@ -88,7 +95,7 @@ def supervise(run: Path, show: EventSink) -> None:
     """
     refuse_second_trainer(run)
     offset = (run / EVENTS).stat().st_size if (run / EVENTS).exists() else 0
-    with gpu_lease(f"training {run.name}"), (run / LOG).open("ab") as log:
+    with (run / LOG).open("ab") as log, sigterm_as_interrupt():
         trainer = subprocess.Popen(
             [sys.executable, "-m", "web4mlx.train.worker", str(run)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -102,6 +109,19 @@ def supervise(run: Path, show: EventSink) -> None:
     if trainer.returncode == ExitCode.INTERRUPTED or interrupted:
         raise KeyboardInterrupt
     raise failure or explain(trainer.returncode, run)
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM to this process like Ctrl-C, so that the trainer is told to stop and checkpoint."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def follow(

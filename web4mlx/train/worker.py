@@ -5,6 +5,7 @@ A crash of this process, even an abort in C++, leaves the parent alive to explai
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 from web4mlx.config import RunConfig, load_config
 from web4mlx.errors import ExitCode, Web4Error
 from web4mlx.events import EventLog, Failed, Finished, Started, Step, Validation, read_events
-from web4mlx.machine.mlx_runtime import limit_memory, load_mlx
+from web4mlx.machine.awake import gpu_lease
+from web4mlx.machine.mlx_runtime import gpu_kind, limit_memory, load_mlx
 
 EVENTS = "events.jsonl"
 
@@ -32,11 +34,12 @@ def main(run: Path) -> int:
     with EventLog(run / EVENTS, run.name, "train", board) as log:
         try:
             started = time.perf_counter()
-            metrics = train_run(config, run, log)
+            with gpu_lease(f"training {run.name} (process {os.getpid()})"):
+                metrics = train_run(config, run, log)
             log.write(Finished, duration_s=time.perf_counter() - started, artifact=str(run), metrics=metrics)
         except Stopped:
             message = "stopped on request after a finished step; a checkpoint is written"
-            log.write(Failed, message=message, hint="Continue with `web4mlx train --resume auto`.")
+            log.write(Failed, message=message, hint=f"Continue with `web4mlx train --resume {run}`.")
             return ExitCode.INTERRUPTED
         except Web4Error as error:
             log.write(Failed, message=error.message, hint=error.hint)
@@ -73,6 +76,7 @@ def train_run(config: RunConfig, run: Path, log: EventLog) -> dict[str, object]:
         trainer.restore(state, optimizer_state)
     else:
         state, adapters = trainer.start(mark)
+    warn_of_slow_device(config, log)
     trainable = finish.trainable_parameters(adapters)
     share = trainable / loaded.base_parameters
     plan = {
@@ -97,6 +101,15 @@ def train_run(config: RunConfig, run: Path, log: EventLog) -> dict[str, object]:
     )
     finish.finish_run(config, run, tokenizer, loaded, stats, chosen, inputs)
     return json.loads(stats.model_dump_json(exclude={"system_prompt"}))  # type: ignore[no-any-return]
+
+
+def warn_of_slow_device(config: RunConfig, log: EventLog) -> None:
+    """Say so when no GPU was found and none was declined."""
+    if gpu_kind() is None and config.hardware.device == "auto":
+        log.warn(
+            "cpu", "no GPU that MLX can use was found: training on the CPU",
+            "Fine for the demo; a model of several billion parameters needs a Mac's GPU.",
+        )  # fmt: skip
 
 
 def losses_of(run: Path) -> dict[str, float | None]:

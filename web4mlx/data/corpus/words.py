@@ -3,11 +3,12 @@
 What is under `held_out` never enters a training file; `held_out()` hands it to whoever writes evaluations.
 """
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
+
+import tomli
 
 Split = Literal["train", "held_out"]
 
@@ -15,7 +16,7 @@ Split = Literal["train", "held_out"]
 @cache
 def read_list(name: str) -> dict[str, Any]:
     """One word list by the stem of its file. Treat the result as read-only."""
-    return tomllib.loads(files(__package__).joinpath(f"{name}.toml").read_text("utf-8"))
+    return tomli.loads(files(__package__).joinpath(f"{name}.toml").read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
