@@ -19,6 +19,7 @@ from web4mlx.train import step as step_module  # noqa: E402
 from web4mlx.train.batches import lay_out, lay_out_padded, make_batch  # noqa: E402
 from web4mlx.train.lora import Adapters, attach_adapters, first_adapters, place_adapters  # noqa: E402
 from web4mlx.train.loss import plain_loss_sum, token_loss_sum  # noqa: E402
+from web4mlx.train.recompute import recompute_layers  # noqa: E402
 from web4mlx.train.step import LossScale, apply_gradients, new_optimizer, step_gradients  # noqa: E402
 
 
@@ -175,6 +176,19 @@ def test_dropout_depends_on_the_seed_alone(tmp_path: Path) -> None:
     silent = step_gradients(model, adapters, batches, mx.float32, 5, 1.0)[0].item()
     assert first == again
     assert len({first, other, silent}) == 3
+
+
+@pytest.mark.parametrize("count", [1, "all"])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_recomputed_layers_give_the_same_gradients(tmp_path: Path, count: Any, dropout: float) -> None:
+    model, adapters = build(tmp_path, qwen=True, dropout=dropout)
+    model.train()
+    batches = lay_out(random_rows(4), range(4), 256)
+    plain = step_gradients(model, adapters, batches, mx.float32, 5, 1.0)
+    assert recompute_layers(model, count) == (2 if count == "all" else 1)
+    again = step_gradients(model, adapters, batches, mx.float32, 5, 1.0)
+    assert again[0].item() == pytest.approx(plain[0].item(), rel=1e-6)
+    assert largest_relative(again[1], plain[1]) < 5e-5
 
 
 def test_a_half_precision_base_learns_with_float32_masters(tmp_path: Path) -> None:

@@ -62,13 +62,15 @@ class TrainingConfig(Section):
     """The training loop. A step is `batch_size` × `gradient_accumulation_steps` samples.
 
     `loss_low` and `loss_high` are the plan's warning window for the training loss; `final_loss` is the
-    range `verify` accepts at the end. `samples_per_second` is the plan's expected range, if stated.
+    range `verify` accepts at the end. The activations of `recompute_layers` layers are computed twice instead
+    of kept. `samples_per_second` is the plan's expected range, if stated.
     """
 
     epochs: Annotated[float, Field(gt=0, le=100)] = 2
     batch_size: Positive = 1
     gradient_accumulation_steps: Positive = 12
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 2e-4
+    recompute_layers: Literal["all"] | Annotated[int, Field(ge=0)] = 0
     lr_scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01

@@ -10,6 +10,7 @@ from web4mlx.engines.base import Message, Request, SamplingOptions
 from web4mlx.engines.llamacpp import LlamaCppEngine
 from web4mlx.errors import Web4Error
 from web4mlx.export.checks import verdict
+from web4mlx.export.process import spare_threads
 from web4mlx.modelfile import read_modelfile
 from web4mlx.verify import Check
 
@@ -47,8 +48,8 @@ def check_answers(gguf: Path, chats: Sequence[Sequence[Message]]) -> Check:
     if not requests:
         return Check(name="answers", verdict="errored", detail="no held-out question to ask")
     try:
-        with LlamaCppEngine(gguf, context=CONTEXT, parallel=len(requests)) as engine:
-            responses = list(engine.generate(requests, parallel=len(requests)))
+        with LlamaCppEngine(gguf, context=CONTEXT, threads=spare_threads()) as engine:
+            responses = list(engine.generate(requests))
     except Web4Error as error:
         return Check(name="answers", verdict="failed", detail=error.message)
     wrong = [f"question {r.id}: {r.error}" for r in responses if r.finish_reason == "error"]

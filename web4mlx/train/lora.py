@@ -30,6 +30,7 @@ class LoraLinear(nn.Module):  # type: ignore[misc]  # mlx.nn has no types
         self.linear = linear
         self.scale = scale
         self.dropout = dropout
+        self.dropout_key: mx.array | None = None
         self.lora_a: mx.array
         self.lora_b: mx.array
 
@@ -39,7 +40,7 @@ class LoraLinear(nn.Module):  # type: ignore[misc]  # mlx.nn has no types
         z = x
         if self.training and self.dropout:
             keep = 1 - self.dropout
-            z = mx.where(mx.random.bernoulli(keep, x.shape), x * (1 / keep), 0)
+            z = mx.where(mx.random.bernoulli(keep, x.shape, key=self.dropout_key), x * (1 / keep), 0)
         return mx.addmm(y, z @ self.lora_a, self.lora_b, alpha=self.scale)
 
 
@@ -119,6 +120,12 @@ def place_adapters(model: nn.Module, adapters: Adapters, dtype: mx.Dtype) -> Non
     for key, value in adapters.items():
         name, leaf = key.rsplit(".", 1)
         setattr(find_module(model, name), leaf, value.astype(dtype))
+
+
+def seed_dropout(model: nn.Module, names: list[str], seed: int) -> None:
+    """Give each LoRA layer its own key, so that a recomputed layer drops the same inputs again."""
+    for name, key in zip(names, mx.random.split(mx.random.key(seed), len(names)), strict=True):
+        find_module(model, name).dropout_key = key
 
 
 def count_parameters(model: nn.Module) -> int:

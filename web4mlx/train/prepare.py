@@ -14,6 +14,7 @@ from web4mlx.machine.mlx_runtime import choose_dtype
 from web4mlx.modelfile import read_modelfile
 from web4mlx.models.tokenizer import ChatTokenizer
 from web4mlx.train.lora import attach_adapters, count_parameters
+from web4mlx.train.recompute import recompute_layers
 
 DTYPES = {"float16": mx.float16, "bfloat16": mx.bfloat16, "float32": mx.float32}
 
@@ -74,5 +75,6 @@ def load_training_model(config: RunConfig, base: Path) -> TrainingModel:
     model.set_dtype(dtype)
     parameters = count_parameters(model)
     names = attach_adapters(model, config.lora)
+    recompute_layers(model, config.training.recompute_layers)
     mx.eval(model.parameters())
     return TrainingModel(model, names, dtype, parameters)

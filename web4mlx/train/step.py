@@ -15,7 +15,7 @@ import numpy as np
 
 from web4mlx.config.schema import TrainingConfig
 from web4mlx.train.batches import MicroBatch
-from web4mlx.train.lora import Adapters, place_adapters
+from web4mlx.train.lora import Adapters, place_adapters, seed_dropout
 from web4mlx.train.loss import token_loss_sum
 
 GROWTH_INTERVAL = 200
@@ -89,10 +89,11 @@ def step_gradients(
         return token_loss_sum(model, batch) * (scale / supervised)
 
     loss_and_gradients = mx.value_and_grad(loss)
+    names = sorted({key.rsplit(".", 1)[0] for key in adapters})
     total: mx.array | None = None
     gradients: Adapters = {}
     for index, batch in enumerate(batches):
-        mx.random.seed(seed + index)
+        seed_dropout(model, names, seed + index)
         value, parts = loss_and_gradients(adapters, batch)
         total = value if total is None else total + value
         gradients = {key: gradients[key] + part for key, part in parts.items()} if gradients else parts
