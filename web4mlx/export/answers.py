@@ -10,7 +10,7 @@ from web4mlx.engines.base import Message, Request, SamplingOptions
 from web4mlx.engines.llamacpp import LlamaCppEngine
 from web4mlx.errors import Web4Error
 from web4mlx.export.checks import verdict
-from web4mlx.export.process import spare_threads
+from web4mlx.machine.blas import blas_threads
 from web4mlx.modelfile import read_modelfile
 from web4mlx.verify import Check
 
@@ -40,7 +40,10 @@ def held_out_questions(config: RunConfig) -> list[tuple[Message, ...]]:
 
 
 def check_answers(gguf: Path, chats: Sequence[Sequence[Message]]) -> Check:
-    """Ask the questions greedily, without stop strings: every answer has text, and most end by themselves."""
+    """Ask the questions greedily, without stop strings: every answer has text, and most end by themselves.
+
+    One core stays free: the threads of llama.cpp wait for each other by spinning.
+    """
     options = SamplingOptions(temperature=0.0, seed=0, max_tokens=MAX_TOKENS)
     requests = [
         Request(id=str(number), messages=tuple(chat), options=options) for number, chat in enumerate(chats)
@@ -48,7 +51,7 @@ def check_answers(gguf: Path, chats: Sequence[Sequence[Message]]) -> Check:
     if not requests:
         return Check(name="answers", verdict="errored", detail="no held-out question to ask")
     try:
-        with LlamaCppEngine(gguf, context=CONTEXT, threads=spare_threads()) as engine:
+        with LlamaCppEngine(gguf, context=CONTEXT, threads=blas_threads()) as engine:
             responses = list(engine.generate(requests))
     except Web4Error as error:
         return Check(name="answers", verdict="failed", detail=error.message)

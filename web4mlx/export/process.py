@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO, cast
 
 from web4mlx.errors import StageCrashed
-from web4mlx.machine.blas import usable_cores
 
 LINE_END = re.compile(rb"[\r\n]+")
 TAIL_LINES = 12
@@ -76,12 +75,3 @@ def describe_failure(command: Sequence[str], code: int, lines: Sequence[str]) ->
     ending = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
     tail = "\n".join(f"  {line}" for line in deque(lines, TAIL_LINES))
     return f"{name} {ending}; its last lines:\n{tail}"
-
-
-def spare_threads() -> int:
-    """Threads for llama.cpp: one core stays free.
-
-    Its threads wait for each other actively after every operation; when another process takes one of their
-    cores, all slow down by an order of magnitude.
-    """
-    return max(1, usable_cores() - 1)

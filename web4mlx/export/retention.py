@@ -21,8 +21,9 @@ from web4mlx.data.chat import Row
 from web4mlx.errors import CheckFailed
 from web4mlx.events import EventLog, Metric, Progress
 from web4mlx.export.predict import BETTER_TYPES
-from web4mlx.export.process import run_tool, spare_threads
+from web4mlx.export.process import run_tool
 from web4mlx.export.scores import Scores, score_logits
+from web4mlx.machine.blas import blas_threads
 from web4mlx.machine.mlx_runtime import choose_dtype, load_mlx
 from web4mlx.train.adapter import Adapter, read_adapter
 
@@ -194,6 +195,6 @@ def score_gguf(gguf: Path, rows: Sequence[Row], hardware: HardwareConfig) -> Sco
         (folder / "rows.json").write_text(json.dumps(content), "utf-8")
         child = [sys.executable, "-m", "web4mlx.export.llama_child", "score", str(gguf)]
         paths = [str(folder / "rows.json"), str(folder / "scores.npz")]
-        run_tool([*child, *paths, str(spare_threads()), hardware.device])
+        run_tool([*child, *paths, str(blas_threads()), hardware.device])
         with np.load(folder / "scores.npz", allow_pickle=False) as found:
             return Scores(found["losses"], found["best"])
