@@ -219,7 +219,7 @@ def verify_adapter(line: Line, log: EventLog) -> Path:
     from web4mlx.events import Gate
     from web4mlx.verify import require_passed, verify_run
 
-    checks = verify_run(line.adapter)
+    checks = verify_run(line.adapter, line.config)
     for check in checks:
         log.write(Gate, name=check.name, verdict=check.verdict, detail=check.detail)
     require_passed(line.adapter, checks)

@@ -36,8 +36,12 @@ class Check(BaseModel):
     detail: str
 
 
-def verify_run(run: Path) -> list[Check]:
+def verify_run(run: Path, config: RunConfig | None = None) -> list[Check]:
     """Run all checks on a finished run folder.
+
+    Args:
+        run: The run folder.
+        config: What to expect of it; default: the configuration it was made with.
 
     Raises:
         MissingPrerequisite: The folder does not exist.
@@ -48,7 +52,7 @@ def verify_run(run: Path) -> list[Check]:
     structure = _check("structure", not missing, f"missing: {', '.join(missing)}" if missing else "complete")
     if missing:
         return [structure]
-    config = load_config(run / "config.toml")
+    config = config or load_config(run / "config.toml")
     checks = [structure]
     for part in (check_statistics, check_weights, check_curve, check_board, check_provenance, check_loading):
         try:

@@ -28,9 +28,12 @@ def fuse(
     from web4mlx.artifacts import new_run_name, newest
     from web4mlx.config import find_run_config, load_config
     from web4mlx.events import EventLog
-    from web4mlx.fuse.merge import fuse_adapter, plan_fuse
     from web4mlx.machine.awake import gpu_lease
+    from web4mlx.machine.blas import preload_blas
     from web4mlx.models.base import find_base
+
+    preload_blas()  # sets the number of threads, which numpy reads when it is imported
+    from web4mlx.fuse.merge import fuse_adapter, plan_fuse
 
     settings = load_config(find_run_config(config, run))
     if run is None:

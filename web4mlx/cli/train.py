@@ -60,7 +60,7 @@ def verify(
     if run is None:
         run = newest(settings.outputs, f"{settings.name}_lora_*", "train")
         note(f"verifying the newest run: {run}")
-    checks = verify_run(run)
+    checks = verify_run(run, settings)
     if as_json:
         print_json([check.model_dump() for check in checks])
     else:

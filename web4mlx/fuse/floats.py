@@ -23,9 +23,9 @@ def to_float32(raw: bytes, dtype: str) -> Floats:
     stored = np.frombuffer(raw, NUMPY_TYPES[dtype])
     if dtype != "BF16":
         return stored.astype(np.float32)
-    halves = np.zeros((stored.size, 2), np.uint16)
-    halves[:, 1] = stored
-    return halves.reshape(-1).view(np.float32)
+    wide = stored.astype(np.uint32)
+    wide <<= np.uint32(16)
+    return wide.view(np.float32)
 
 
 def from_float32(values: Floats, dtype: str) -> Stored:
@@ -39,9 +39,8 @@ def from_float32(values: Floats, dtype: str) -> Stored:
     rounding &= np.uint32(1)
     rounding += np.uint32(0x7FFF)
     rounding += bits
-    rounded: npt.NDArray[np.uint16] = np.ascontiguousarray(
-        rounding.view(np.uint16).reshape(*bits.shape, 2)[..., 1]
-    )
+    rounding >>= np.uint32(16)
+    rounded = rounding.astype(np.uint16)
     is_nan = np.isnan(values)
     if is_nan.any():
         rounded[is_nan] = 0x7FC0

@@ -38,8 +38,8 @@ from web4mlx.fuse.progress import ByteProgress
 from web4mlx.models.safetensors_header import TensorInfo, read_safetensors_header
 from web4mlx.train.adapter import Adapter, read_adapter
 
-BLOCK_VALUES = 1 << 20
-COPY_BYTES = 16 << 20
+BLOCK_VALUES = 1 << 18
+COPY_BYTES = 1 << 20
 SPARE_BYTES = 64 << 20
 LARGEST_FLOAT16 = 65504.0
 
@@ -76,13 +76,14 @@ def fuse_adapter(adapter: Path, base: Path, out: Path, log: EventLog, *, verify:
     deltas = match_deltas(loaded, adapter, files)
     require_free_disk(out, files.size_bytes + SPARE_BYTES, "the merged model")
     log.write(Started, plan={"base": str(base), "adapter": str(adapter), "modules": len(deltas)})
-    inputs = {"adapter": adapter_input(adapter), "base": describe_input(base)}
-    check_same_base(adapter, inputs["base"])
-    timings = {"digests": time.monotonic() - start}
+    timings: dict[str, float] = {}
     metrics: dict[str, Any] = {"modules": len(deltas), "rank": loaded.rank, "scale": loaded.scale}
-    with atomic_folder(out) as folder:
+    with atomic_folder(out) as folder, ThreadPoolExecutor(1) as pool:
         begin = time.monotonic()
+        base_input = pool.submit(describe_input, base)
         write_merged(files, deltas, folder, log)
+        inputs = {"adapter": adapter_input(adapter), "base": base_input.result()}
+        check_same_base(adapter, inputs["base"])
         timings["merge"] = time.monotonic() - begin
         if verify:
             begin = time.monotonic()
@@ -204,7 +205,7 @@ def copy_range(source: BinaryIO, target: BinaryIO, begin: int, end: int, progres
 
 
 def row_blocks(info: TensorInfo) -> Iterator[range]:
-    """Ranges of rows of about a million values, which stay in the processor's cache."""
+    """Ranges of rows of about a quarter of a million values, which stay in the processor's cache."""
     rows, columns = info.shape
     step = max(1, BLOCK_VALUES // columns)
     return (range(start, min(start + step, rows)) for start in range(0, rows, step))

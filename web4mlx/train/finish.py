@@ -22,8 +22,8 @@ from web4mlx.train.settings import training_settings
 class TrainingStats(BaseModel):
     """`training_stats.json`. Times in seconds, memory in bytes; losses are means per supervised token.
 
-    `train_loss` is the mean over the last epoch's reports window, `adapter_step` the step whose weights the
-    adapter holds (the best on the validation rows, or the last).
+    `train_loss` is the mean over the last tenth of the steps (at least ten), `adapter_step` the step whose
+    weights the adapter holds (the best on the validation rows, or the last).
     """
 
     model_config = ConfigDict(extra="forbid")

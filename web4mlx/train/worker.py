@@ -113,7 +113,7 @@ def warn_of_slow_device(config: RunConfig, log: EventLog) -> None:
 
 
 def losses_of(run: Path) -> dict[str, float | None]:
-    """Final training loss (mean of the last tenth of reports) and the base's validation loss."""
+    """The base's validation loss, and the training loss over the last tenth of the steps (at least ten)."""
     by_step: dict[int, float] = {}
     base_loss: float | None = None
     for event, _ in read_events(run / EVENTS):
@@ -121,9 +121,15 @@ def losses_of(run: Path) -> dict[str, float | None]:
             by_step[event.step] = event.loss
         elif isinstance(event, Validation) and event.step == 0:
             base_loss = event.loss
-    losses = [by_step[step] for step in sorted(by_step)]
-    tail = losses[-max(1, len(losses) // 10) :]
-    return {"train_loss": sum(tail) / len(tail), "base_val_loss": base_loss}
+    steps = sorted(by_step)
+    first = steps[-1] - max(10, steps[-1] // 10)
+    spans = [
+        (step - before, by_step[step])
+        for before, step in zip([0, *steps], steps, strict=False)
+        if step > first
+    ]
+    mean = sum(count * loss for count, loss in spans) / sum(count for count, _ in spans)
+    return {"train_loss": mean, "base_val_loss": base_loss}
 
 
 if __name__ == "__main__":
