@@ -8,9 +8,8 @@ that are quantized are refused (see `base.refuse_quantized`), and nothing is eve
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,26 +29,16 @@ from web4mlx.artifacts import (
     sync_file,
     write_manifest,
 )
-from web4mlx.errors import CheckFailed, StageCrashed, UsageError
+from web4mlx.errors import StageCrashed, UsageError
 from web4mlx.events import EventLog, Finished, Metric, Started
 from web4mlx.fuse.base import COPIED_FILES, ModelFiles, read_model_files
-from web4mlx.fuse.floats import VALUE_BYTES, Floats, from_float32, to_float32
+from web4mlx.fuse.blocks import Delta, merge_rows, row_blocks
 from web4mlx.fuse.progress import ByteProgress
 from web4mlx.models.safetensors_header import TensorInfo, read_safetensors_header
 from web4mlx.train.adapter import Adapter, read_adapter
 
-BLOCK_VALUES = 1 << 18
 COPY_BYTES = 1 << 20
 SPARE_BYTES = 64 << 20
-LARGEST_FLOAT16 = 65504.0
-
-
-@dataclass(frozen=True)
-class Delta:
-    """The low-rank change of one tensor: `b` (outputs, rank), already scaled, times `a` (rank, inputs)."""
-
-    a: Floats
-    b: Floats
 
 
 def fuse_adapter(adapter: Path, base: Path, out: Path, log: EventLog, *, verify: bool = True) -> Manifest:
@@ -202,29 +191,6 @@ def copy_range(source: BinaryIO, target: BinaryIO, begin: int, end: int, progres
         target.write(data)
         progress.advance(len(data))
         begin += len(data)
-
-
-def row_blocks(info: TensorInfo) -> Iterator[range]:
-    """Ranges of rows of about a quarter of a million values, which stay in the processor's cache."""
-    rows, columns = info.shape
-    step = max(1, BLOCK_VALUES // columns)
-    return (range(start, min(start + step, rows)) for start in range(0, rows, step))
-
-
-def merge_rows(source: BinaryIO, info: TensorInfo, delta: Delta, rows: range) -> memoryview:
-    """The stored bytes of some rows of base + delta."""
-    row_bytes = info.shape[1] * VALUE_BYTES[info.dtype]
-    raw = os.pread(source.fileno(), len(rows) * row_bytes, info.begin + rows.start * row_bytes)
-    merged = to_float32(raw, info.dtype).reshape(len(rows), info.shape[1])
-    with np.errstate(all="ignore"):
-        merged += delta.b[rows.start : rows.stop] @ delta.a
-        largest = float(np.abs(merged).max())
-    if not largest <= (LARGEST_FLOAT16 if info.dtype == "F16" else np.finfo(np.float32).max):
-        raise CheckFailed(
-            f"{source.name}: rows {rows.start}-{rows.stop} of the sum do not fit {info.dtype} ({largest})",
-            "The adapter's weights are broken or far too large; choose an earlier checkpoint.",
-        )
-    return from_float32(merged, info.dtype).data.cast("B")
 
 
 def run_parity(

@@ -8,19 +8,17 @@ to the stored format has not erased the adapter. Two models are never in memory 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from web4mlx.errors import CheckFailed
 from web4mlx.fuse.base import ModelFiles
+from web4mlx.fuse.blocks import Delta
 from web4mlx.fuse.floats import VALUE_BYTES, Floats
 from web4mlx.machine.mlx_runtime import load_mlx
 from web4mlx.models.tokenizer import ChatTokenizer
 from web4mlx.train.adapter import Adapter
-
-if TYPE_CHECKING:
-    from web4mlx.fuse.merge import Delta
 
 TEXTS = (
     "export class Order {\n  constructor() {}\n  init(scenario: Scenario): this {\n    return this;\n  }\n}",
@@ -79,9 +77,7 @@ class Parity:
                 )
 
 
-def measure_parity(
-    files: ModelFiles, adapter: Adapter, deltas: "Mapping[str, Delta]", merged: Path
-) -> Parity:
+def measure_parity(files: ModelFiles, adapter: Adapter, deltas: Mapping[str, Delta], merged: Path) -> Parity:
     """Measure `Parity` for a merged folder.
 
     Args:
@@ -151,7 +147,7 @@ def compute_logits(model: Any, tokens: list[int]) -> Floats:
     return np.asarray(model(mx.array([tokens]))[0].astype(mx.float32), np.float32)
 
 
-def add_deltas(model: Any, deltas: "Mapping[str, Delta]") -> dict[str, Any]:
+def add_deltas(model: Any, deltas: Mapping[str, Delta]) -> dict[str, Any]:
     """Add each change to its float32 weight; returns the weights as they were, by module name."""
     mx = load_mlx()
     modules = dict(model.named_modules())
