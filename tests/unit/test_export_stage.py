@@ -110,7 +110,12 @@ def test_the_manifest_is_that_of_exactly_this_file(project: Project) -> None:
 
 def test_progress_has_a_time_left_and_the_end_is_said(project: Project) -> None:
     progress = [event for event in project.events if isinstance(event, Progress)]
-    assert {event.message.split(":")[0] for event in progress} == {"convert", "to Q4_K_M", "retention"}
+    assert {event.message.split(":")[0] for event in progress} == {
+        "convert",
+        "to Q4_K_M",
+        "check",
+        "retention",
+    }
     assert any(event.eta_s is not None for event in progress)
     assert isinstance(project.events[-1], Finished)
 

@@ -22,7 +22,7 @@ from web4mlx.artifacts import (
 from web4mlx.config.schema import RunConfig
 from web4mlx.data.chat import Row
 from web4mlx.errors import CheckFailed, MissingPrerequisite
-from web4mlx.events import EventLog, Finished, Gate, Started
+from web4mlx.events import EventLog, Finished, Gate, Progress, Started
 from web4mlx.export.answers import check_answers, held_out_questions
 from web4mlx.export.checks import check_gguf
 from web4mlx.export.convert import Step, convert, quantize
@@ -56,7 +56,8 @@ def export_model(
     options = options or ExportOptions()
     start = time.monotonic()
     plan = plan_export(merged, config, out, options)
-    log.write(Started, plan=plan.describe())
+    predicted = f"{plan.prediction.file_bytes / 1e9:.2f} GB"
+    log.write(Started, plan={"merged": str(merged), "type": plan.quant, "predicted": predicted})
     inputs = {"merged": describe_input(merged)}
     timings: dict[str, float] = {}
     make_f16(plan, inputs, log, timings)
@@ -83,7 +84,7 @@ def export_model(
 def make_f16(plan: Plan, inputs: dict[str, Input], log: EventLog, timings: dict[str, float]) -> None:
     """Convert, unless the float16 file is there already."""
     if plan.f16_is_done:
-        log.warn("reused_f16", f"using the float16 file that is already there: {plan.f16}")
+        log.write(Progress, done=100, total=100, unit="%", message=f"convert: done before, {plan.f16}")
         return
     begin = time.monotonic()
     discard_f16(plan.f16)
@@ -117,8 +118,10 @@ def verify_export(
     Raises:
         CheckFailed: A check failed or could not be made.
     """
+    log.write(Progress, done=0, total=3, unit="checks", message="check: structure and tokenizer")
     checks = check_gguf(partial, plan.source, plan.prediction, fallbacks)
     if options.check_answers and all(check.verdict == "passed" for check in checks):
+        log.write(Progress, done=1, total=3, unit="checks", message="check: answers")
         checks.append(check_answers(partial, held_out_questions(config)))
     for check in checks:
         log.write(Gate, name=check.name, verdict=check.verdict, detail=check.detail)

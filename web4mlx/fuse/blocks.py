@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from web4mlx.errors import CheckFailed
+from web4mlx.errors import CheckFailed, StageCrashed
 from web4mlx.fuse.floats import NUMPY_TYPES, VALUE_BYTES, Floats, from_float32, to_float32
 from web4mlx.models.safetensors_header import TensorInfo
 
@@ -53,6 +53,7 @@ def merge_rows(source: BinaryIO, info: TensorInfo, delta: Delta, rows: range) ->
 
     Raises:
         CheckFailed: A sum is not finite, or too large for the format.
+        StageCrashed: The file ended early.
     """
     columns = info.shape[1]
     values = len(rows) * columns
@@ -60,7 +61,8 @@ def merge_rows(source: BinaryIO, info: TensorInfo, delta: Delta, rows: range) ->
         MEMORY.reserve(values)
     row_bytes = columns * VALUE_BYTES[info.dtype]
     raw = memoryview(MEMORY.raw)[: len(rows) * row_bytes]
-    os.preadv(source.fileno(), [raw], info.begin + rows.start * row_bytes)
+    if os.preadv(source.fileno(), [raw], info.begin + rows.start * row_bytes) < len(raw):
+        raise StageCrashed(f"{source.name}: became shorter while it was read")
     total, change = MEMORY.sum[:values], MEMORY.change[:values]
     to_float32(np.frombuffer(raw, NUMPY_TYPES[info.dtype]), info.dtype, total)
     with np.errstate(all="ignore"):

@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -151,10 +151,15 @@ def write_merged(files: ModelFiles, deltas: Mapping[str, Delta], folder: Path, l
         if (files.folder / name).is_file():
             shutil.copyfile(files.folder / name, folder / name)
     progress = ByteProgress(log, files.size_bytes, "merge")
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+    synced: list[Future[None]] = []
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool, ThreadPoolExecutor(1) as disk:
         for shard, tensors in files.shards.items():
             with explain_os_errors(folder / shard):
                 write_shard(files.folder / shard, folder / shard, tensors, deltas, (pool, progress))
+            synced.append(disk.submit(sync_file, folder / shard))
+    with explain_os_errors(folder):
+        for future in synced:
+            future.result()
 
 
 def write_shard(
@@ -179,7 +184,6 @@ def write_shard(
                 progress.advance(len(data))
             copied = info.end
         copy_range(source, target, copied, source_path.stat().st_size, progress)
-    sync_file(target_path)
 
 
 def copy_range(source: BinaryIO, target: BinaryIO, begin: int, end: int, progress: ByteProgress) -> None:
