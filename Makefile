@@ -21,7 +21,7 @@ demo: $(STAMP)  ## Train, fuse, quantize and ask a real small model, from nothin
 	$(BIN)/web4mlx run configs/demo.toml
 
 test: $(STAMP)  ## Run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(STAMP)  ## Lint, types, import directions: what CI runs
 	$(BIN)/ruff check .

@@ -187,12 +187,20 @@ def train_adapter(line: Line, log: EventLog) -> Path:
 
     try:
         run = find_resumable(line.config, "auto")
-        if load_config(run / "config.toml") != line.config:
+        if not is_same_training(load_config(run / "config.toml"), line.config):
             run = new_run(line.config)
-    except (MissingPrerequisite, Web4Error):
+    except Web4Error:
         run = new_run(line.config)
     supervise(run, line.show)
     return run
+
+
+def is_same_training(one: RunConfig, other: RunConfig) -> bool:
+    """Whether two configurations train the same weights from the same places."""
+    from web4mlx.train.settings import training_settings
+
+    places = [(c.model, c.data.train, c.data.eval, c.modelfile) for c in (one, other)]
+    return places[0] == places[1] and training_settings(one) == training_settings(other)
 
 
 def verified_inputs(line: Line) -> dict[str, Input]:

@@ -15,7 +15,7 @@ from tests.training_project import sample_row, write_jsonl, write_project
 from web4mlx.config import load_config
 from web4mlx.errors import StageCrashed, UsageError
 from web4mlx.events import EventLog, Step, Validation, Warned, read_events
-from web4mlx.train import supervise, worker
+from web4mlx.train import deaths, supervise, worker
 
 
 def run_worker(run: Path) -> int:
@@ -219,14 +219,50 @@ def test_only_the_last_checkpoints_and_the_best_stay(in_tmp: Path) -> None:
     assert {18, 20} <= kept <= {18, 20, stats["best_step"]}
 
 
-def test_a_killed_trainer_is_explained(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_trainer_is_explained(tmp_path: Path) -> None:
+    aborted = deaths.explain(-6, "libc++abi: terminating: [METAL] Insufficient Memory", tmp_path)
+    assert "out of memory" in aborted.message
+    assert "--resume" in aborted.hint
+    assert "killed by signal 11: last words" in deaths.explain(-11, "last words\n", tmp_path).message
+    assert "memory ran out" in deaths.explain(-9, "", tmp_path).message
+    assert (
+        "display"
+        in deaths.explain(-6, "kIOGPUCommandBufferCallbackErrorImpactingInteractivity", tmp_path).message
+    )
+
+
+DYING_ONCE = """
+import os, sys
+from pathlib import Path
+run = Path(sys.argv[1])
+if not (run / "died").exists():
+    (run / "died").touch()
+    print("[METAL] Command buffer execution failed: Insufficient Memory", flush=True)
+    os.abort()
+from web4mlx.train.worker import main
+sys.exit(main(run))
+"""
+
+
+def test_after_running_out_of_memory_training_goes_on_leaner(
+    project: Path, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (in_tmp / "dying_once.py").write_text(DYING_ONCE)
+    monkeypatch.setenv("PYTHONPATH", f"{in_tmp}:{Path(__file__).parents[2]}")
+    monkeypatch.setattr(supervise, "WORKER", "dying_once")
     run = supervise.new_run(load_config(project))
-    (run / supervise.LOG).write_text("libc++abi: terminating: [METAL] Insufficient Memory\n")
-    error = supervise.explain(-6, run)
-    assert "out of memory" in error.message
-    assert "--resume" in error.hint
-    (run / supervise.LOG).write_text("something\n")
-    assert "killed by signal 11" in supervise.explain(-11, run).message
+    shown: list[object] = []
+    supervise.supervise(run, shown.append)
+    assert [e.code for e in shown if isinstance(e, Warned) and e.code == "restart"] == ["restart"]
+    assert load_config(run / "config.toml").training.recompute_layers == "all"
+    assert (run / "manifest.json").is_file()
+
+
+def test_a_run_that_is_as_lean_as_can_be_is_not_tried_again(project: Path) -> None:
+    run = supervise.new_run(load_config(project))
+    assert deaths.prepare_retry(deaths.OUT_OF_MEMORY, run)
+    assert not deaths.prepare_retry(deaths.OUT_OF_MEMORY, run)
+    assert not deaths.prepare_retry(None, run)
 
 
 def test_adapter_loads_in_peft_and_gives_the_same_logits(project: Path) -> None:

@@ -65,7 +65,7 @@ def preview(
 ) -> None:
     """Show what the model will see of some samples, with the tokens it learns to produce marked.
 
-    Example: web4mlx data preview 2 --config demo --file data/style_core.jsonl
+    Example: web4mlx data preview 2 --config demo --file data/demo/style_core.jsonl
     """
     from web4mlx.cli.data_view import show_preview
     from web4mlx.data.preview import choose_samples, preview_samples

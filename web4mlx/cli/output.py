@@ -96,6 +96,10 @@ class EventPrinter:
             case events.Finished():
                 where = f" → {event.artifact}" if event.artifact else ""
                 self._line(f"[{event.stage}] done in {duration(event.duration_s)}{where}")
+            case events.Metric(unit="bytes"):
+                self._line(f"[{event.stage}] {event.name}: {event.value / 1e9:.2f} GB")
+            case events.Metric():
+                self._line(f"[{event.stage}] {event.name}: {event.value:g} {event.unit}")
             case events.Gate():
                 self._line(f"{event.verdict:>12}  {event.name}  {event.detail}")
 

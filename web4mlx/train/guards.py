@@ -14,6 +14,7 @@ from web4mlx.events import Step
 
 HIGH_GRAD_NORM = 5.0
 SWAP_GROWTH_BYTES = 4 * 10**9
+FATAL_SWAP_GROWTH_BYTES = 12 * 10**9
 SPARE_CHECKPOINTS = 3
 Warn = Callable[[str, str, str], None]
 
@@ -35,7 +36,11 @@ class Guards:
         self._first_swap_bytes: int | None = None
 
     def check_report(self, report: Step) -> None:
-        """Look at one report of the loop."""
+        """Look at one report of the loop.
+
+        Raises:
+            StageCrashed: The machine swaps so much that going on would take days or freeze it.
+        """
         training, limit = self.config.training, self.config.hardware.memory_limit_gb * 1e9
         self._set(
             "grad-norm", report.grad_norm > HIGH_GRAD_NORM,
@@ -66,6 +71,11 @@ class Guards:
             f"swap has grown by {grown / 1e9:.1f} GB since the start",
             "Stop (Ctrl-C keeps a checkpoint), close other programs and resume.",
         )  # fmt: skip
+        if grown > FATAL_SWAP_GROWTH_BYTES:
+            raise StageCrashed(
+                f"swap has grown by {grown / 1e9:.1f} GB; training stopped before the machine freezes",
+                f"Close other programs, then `web4mlx train --resume {self.run}`.",
+            )
 
     def check_skips(self, skipped_in_a_row: int, grad_norm: float) -> None:
         """Look at a step whose gradient was not finite.

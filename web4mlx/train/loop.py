@@ -11,7 +11,7 @@ from typing import Any
 import mlx.core as mx
 
 from web4mlx.config.schema import RunConfig
-from web4mlx.events import Checkpoint, EventLog, Progress, Step, Validation
+from web4mlx.events import Checkpoint, EventLog, Metric, Progress, Step, Validation
 from web4mlx.machine.memory import read_memory
 from web4mlx.train.batches import MicroBatch, Sampler, StepPlan, lay_out, lay_out_padded
 from web4mlx.train.checkpoint import TrainState, prune_checkpoints, save_checkpoint
@@ -84,6 +84,7 @@ class Trainer:
         """
         meter = Meter(self.sampler.total_steps, state)
         with StopSignals(self):
+            self.probe_longest(adapters)
             if state.step == 0:
                 self.validate(state, adapters)
             for plan in self.sampler.steps(state.step):
@@ -101,6 +102,16 @@ class Trainer:
                 if stop:
                     break
         return adapters
+
+    def probe_longest(self, adapters: Adapters) -> None:
+        """Compute the gradient of the longest row once, so that too little memory shows now, not in hours."""
+        longest = int(self.data.train.lengths.argmax())
+        batches = lay_out(self.data.train, [longest], self.budget_tokens)
+        mx.reset_peak_memory()
+        step_gradients(self.loaded.model, adapters, batches, self.loaded.dtype, 0, self.scale.value)
+        self.log.write(
+            Metric, name="peak memory of the longest row", value=mx.get_peak_memory(), unit="bytes"
+        )
 
     def one_step(self, plan: StepPlan, state: TrainState, adapters: Adapters, meter: Meter) -> Adapters:
         """Take one optimizer step and account for it in `state` and `meter`."""

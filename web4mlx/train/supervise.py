@@ -1,4 +1,4 @@
-"""The process around the trainer: starts it in a group of its own, shows its events, explains its death.
+"""The process around the trainer: starts it in a group of its own, shows its events, tries again.
 
 The trainer goes on when this process is killed; Ctrl-C here asks it to finish its step and checkpoint.
 """
@@ -16,38 +16,16 @@ from pathlib import Path
 
 from web4mlx.artifacts import explain_os_errors, new_run_name
 from web4mlx.config import RunConfig, write_config
-from web4mlx.errors import ExitCode, MissingPrerequisite, StageCrashed, UsageError, Web4Error, error_for
-from web4mlx.events import EventSink, Failed, read_events
+from web4mlx.errors import ExitCode, MissingPrerequisite, UsageError, Web4Error, error_for
+from web4mlx.events import EventSink, Failed, Warned, read_events
 from web4mlx.machine.awake import keep_awake
+from web4mlx.train.deaths import explain, prepare_retry, recognise
 from web4mlx.train.worker import EVENTS
 
 LOG, PID = "train.log", "train.pid"
+WORKER = "web4mlx.train.worker"
+TRIES = 4
 POLL_S = 0.2
-
-
-@dataclass(frozen=True)
-class Death:
-    """Why a trainer died, recognised by its exit or by what it wrote, and what to do."""
-
-    signs: tuple[str, ...]
-    message: str
-    hint: str
-
-
-DEATHS = (
-    Death(
-        ("ImpactingInteractivity", "Impacting Interactivity"),
-        "macOS ended a long GPU kernel because the display was in use",
-        "Let the display sleep (web4mlx keeps the Mac awake), or set AGX_RELAX_CDM_CTXSTORE_TIMEOUT=1.",
-    ),
-    Death(
-        ("Insufficient Memory", "kIOGPUCommandBufferCallbackErrorOutOfMemory", "bad_alloc",
-         "Unable to allocate", "[malloc]", "signal 9"),
-        "the trainer ran out of memory",
-        "Lower data.max_seq_length or training.batch_size, close other programs.",
-    ),
-    Death(("No space left on device",), "the disk is full", "Free some space."),
-)  # fmt: skip
 
 
 def new_run(config: RunConfig) -> Path:
@@ -87,28 +65,53 @@ def find_resumable(config: RunConfig, which: str) -> Path:
 
 
 def supervise(run: Path, show: EventSink) -> None:
-    """Run the trainer of a run folder to its end, showing its events.
+    """Run the trainer of a run folder to its end, showing its events; after some deaths it is tried again.
 
     Raises:
         Web4Error: The trainer failed; says why and how to go on.
         KeyboardInterrupt: It was interrupted and has written a checkpoint.
     """
     refuse_second_trainer(run)
+    with sigterm_as_interrupt():
+        for tries_left in reversed(range(TRIES)):
+            end = run_trainer(run, show)
+            if end.returncode == ExitCode.OK:
+                return
+            if end.returncode == ExitCode.INTERRUPTED or end.interrupted:
+                raise KeyboardInterrupt
+            death = recognise(end.returncode, end.written)
+            next_try = prepare_retry(death, run) if tries_left and not end.failure else ""
+            if death is None or not next_try:
+                raise end.failure or explain(end.returncode, end.written, run)
+            warned = {"code": "restart", "message": death.message, "advice": f"{death.hint} Now {next_try}."}
+            show(Warned(ts=time.time(), run=run.name, stage="train", **warned))
+
+
+@dataclass(frozen=True)
+class End:
+    """How one trainer process ended; `written` is the end of what it wrote to its log."""
+
+    returncode: int
+    failure: Web4Error | None
+    interrupted: bool
+    written: str
+
+
+def run_trainer(run: Path, show: EventSink) -> End:
+    """Run one trainer process to its end, showing its events."""
     offset = (run / EVENTS).stat().st_size if (run / EVENTS).exists() else 0
-    with (run / LOG).open("ab") as log, sigterm_as_interrupt():
+    with (run / LOG).open("ab") as log:
+        log_start = log.tell()
         trainer = subprocess.Popen(
-            [sys.executable, "-m", "web4mlx.train.worker", str(run)],
+            [sys.executable, "-m", WORKER, str(run)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
         (run / PID).write_text(f"{trainer.pid}\n", "ascii")
         keep_awake(trainer.pid)
         failure, interrupted = follow(trainer, run, offset, show)
         (run / PID).unlink(missing_ok=True)
-    if trainer.returncode == ExitCode.OK:
-        return
-    if trainer.returncode == ExitCode.INTERRUPTED or interrupted:
-        raise KeyboardInterrupt
-    raise failure or explain(trainer.returncode, run)
+    written = (run / LOG).read_bytes()[log_start:][-20_000:].decode("utf-8", "replace")
+    return End(trainer.returncode, failure, interrupted, written)
 
 
 @contextmanager
@@ -161,21 +164,7 @@ def refuse_second_trainer(run: Path) -> None:
         command = psutil.Process(pid).cmdline()
     except (OSError, ValueError, psutil.Error):
         return
-    if "web4mlx.train.worker" in command:
+    if WORKER in command:
         raise UsageError(
             f"{run}: process {pid} is training this run already", "Wait for it, or stop it with SIGINT."
         )
-
-
-def explain(returncode: int, run: Path) -> StageCrashed:
-    """What a trainer's unreported death means; the end of its log is searched for known signs."""
-    text = (run / LOG).read_bytes()[-20_000:].decode("utf-8", "replace")
-    if returncode < 0:
-        text += f"\nsignal {-returncode}"
-    resume = f"Continue with `web4mlx train --resume {run}`: the last checkpoint is intact."
-    for death in DEATHS:
-        if any(sign in text for sign in death.signs):
-            return StageCrashed(f"training stopped: {death.message}", f"{death.hint} {resume}")
-    how = f"was killed by signal {-returncode}" if returncode < 0 else f"ended with code {returncode}"
-    last = next((line for line in reversed(text.splitlines()) if line.strip()), "")
-    return StageCrashed(f"the trainer {how}: {last}", f"See {run / LOG}. {resume}")
