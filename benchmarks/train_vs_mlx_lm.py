@@ -20,12 +20,13 @@ from typing import Any
 
 VARIANTS = ("web4mlx", "mlx_lm", "mlx_lm_checkpointed")
 RANK, ALPHA, SEED = 16, 32.0, 42
+VALIDATION_ROWS = 12
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--config", default="demo")
-    parser.add_argument("--quick", action="store_true", help="2 rounds of 3 steps instead of 3 of 6")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 2 steps instead of 3 of 6")
     parser.add_argument("--json", action="store_true", dest="as_json")
     parser.add_argument("--child", choices=VARIANTS, help=argparse.SUPPRESS)
     parser.add_argument("--steps", type=int, default=0, help=argparse.SUPPRESS)
@@ -33,7 +34,7 @@ def main() -> None:
     if args.child:
         print(json.dumps(run_variant(args.child, args.config, args.steps)))
         return
-    rounds, steps = (2, 3) if args.quick else (3, 6)
+    rounds, steps = (2, 2) if args.quick else (3, 6)
     passes: dict[str, list[dict[str, Any]]] = {name: [] for name in VARIANTS}
     for round_number in range(rounds):
         for name in VARIANTS:
@@ -198,7 +199,7 @@ def validation_loss(model: Any, rows: Any) -> float:
     from web4mlx.train.loss import plain_loss_sum
 
     model.eval()
-    batches = lay_out(rows, range(len(rows)), 512)
+    batches = lay_out(rows, range(min(len(rows), VALIDATION_ROWS)), 512)
     total = sum(plain_loss_sum(model, batch).item() for batch in batches)
     return float(total / sum(len(batch.targets) for batch in batches))
 
