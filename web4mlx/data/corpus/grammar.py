@@ -41,10 +41,12 @@ class Dealer:
     Args:
         split: Whether to draw from the training words or the held-out ones.
         seed: Anything; equal seeds deal equal cards.
+        variety: How many sentences of each pool are used; None uses all. Few samples teach few sentences.
     """
 
-    def __init__(self, split: Split, seed: str) -> None:
+    def __init__(self, split: Split, seed: str, variety: int | None = None) -> None:
         self.split = split
+        self.variety = variety
         self.random = Random(seed)
         self._decks: dict[str, list[Any]] = {}
 
@@ -66,7 +68,7 @@ class Dealer:
 
     def sentence(self, name: str) -> str:
         """The next sentence of a kind."""
-        text: str = self.deal(f"sentences/{name}", sentences()[name])
+        text: str = self.deal(f"sentences/{name}", sentences()[name][: self.variety])
         return text
 
     def subject(self) -> "Subject":

@@ -43,7 +43,7 @@ def pdca(dealer: Dealer) -> Row:
     cmm_level = dealer.deal("cmm_level", (3, 3, 4))
     known = facts(stamp) | {"cmm_level": str(cmm_level)}
     question, details, text = tell(dealer, "pdca", "pdca", draw_work(dealer), known)
-    return Row(question, f"Agent: {stamp.agent}\n{details}", text, "pdca", dated(stamp, cmm_level))
+    return Row(question, f"Session: {stamp.pdca_id}\n{details}", text, "pdca", dated(stamp, cmm_level))
 
 
 def pattern(dealer: Dealer, kinds: tuple[str, ...]) -> Row:

@@ -18,6 +18,8 @@ from web4mlx.data.corpus.rows import Row
 
 Scale = Literal["demo", "full"]
 Producer = Callable[[Dealer], Row]
+# Sentences used of each pool: the demo's few hundred samples cannot teach all of them.
+VARIETY: dict[Scale, int | None] = {"demo": 4, "full": None}
 # Files with knowledge topics, and how many of the topics the demo's evaluation rows ask about.
 EXPLAINED = {
     "style_core": 2,

@@ -73,13 +73,19 @@ def draw_work(dealer: Dealer, kind: str | None = None) -> Story:
 
 
 def pdca(dealer: Dealer) -> Row:
-    """A complete PDCA. Every second request names the agent who signs."""
+    """A complete PDCA. Every second request names the session, whose day and agent the links carry on."""
     work = draw_work(dealer)
-    stamp = draw_stamp(dealer, named=dealer.deal("named", [True, False]))
-    signer = "" if stamp.agent.startswith("Web4.") else f"Agent: {stamp.agent}"
+    is_named = dealer.deal("named", (True, False))
+    stamp = draw_stamp(dealer, named=is_named)
     work.update(precedes=stamp.precedes, follows=stamp.follows)
     question = fill(dealer.words("phrasings", "pdca"), work)
-    return Row(question, signer, fill(PDCA, work), "pdca", dated(stamp, cmm_level=3))
+    return Row(
+        question,
+        f"Session: {stamp.pdca_id}" if is_named else "",
+        fill(PDCA, work),
+        "pdca",
+        dated(stamp, cmm_level=3),
+    )
 
 
 def dated(stamp: Stamp, cmm_level: int) -> dict[str, object]:

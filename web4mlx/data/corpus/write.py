@@ -8,7 +8,7 @@ from random import Random
 
 from web4mlx.artifacts import atomic_write
 from web4mlx.data.corpus.grammar import Dealer
-from web4mlx.data.corpus.plan import Scale, Share, plan
+from web4mlx.data.corpus.plan import VARIETY, Scale, Share, plan
 from web4mlx.data.corpus.rows import FILES, SOURCE, TRAIN_FILES, NearDuplicates, Row
 from web4mlx.errors import StageCrashed, UsageError
 from web4mlx.events import EventLog, Finished, Progress, Started
@@ -66,8 +66,8 @@ def write_corpus(folder: Path, scale: Scale, seed: int, log: EventLog) -> dict[s
     began = time.monotonic()
     shares = plan(scale)
     log.write(Started, plan={"scale": scale, "seed": seed, "folder": str(folder)})
-    rows = {"eval": _eval_rows(shares, seed)}
-    rows |= _train_rows(shares, seed, rows["eval"], log)
+    rows = {"eval": _eval_rows(shares, Dealer("held_out", f"{seed}/eval", VARIETY[scale]))}
+    rows |= _train_rows(shares, Dealer("train", f"{seed}/train", VARIETY[scale]), rows["eval"], log)
     counts = {}
     for name in FILES:
         Random(f"{seed}/{name}").shuffle(rows[name])
@@ -79,8 +79,8 @@ def write_corpus(folder: Path, scale: Scale, seed: int, log: EventLog) -> dict[s
     return counts
 
 
-def _eval_rows(shares: list[Share], seed: int) -> list[Row]:
-    dealer, guard = Dealer("held_out", f"{seed}/eval"), NearDuplicates(SIMILARITY, LONGEST_COMPARED)
+def _eval_rows(shares: list[Share], dealer: Dealer) -> list[Row]:
+    guard = NearDuplicates(SIMILARITY, LONGEST_COMPARED)
     rows = []
     for share in shares:
         for _ in range(share.eval):
@@ -90,11 +90,12 @@ def _eval_rows(shares: list[Share], seed: int) -> list[Row]:
     return rows
 
 
-def _train_rows(shares: list[Share], seed: int, held_out: list[Row], log: EventLog) -> dict[str, list[Row]]:
+def _train_rows(
+    shares: list[Share], dealer: Dealer, held_out: list[Row], log: EventLog
+) -> dict[str, list[Row]]:
     guard = NearDuplicates(SIMILARITY, LONGEST_COMPARED)
     for row in held_out:
         guard.accept(row)
-    dealer = Dealer("train", f"{seed}/train")
     rows: dict[str, list[Row]] = defaultdict(list)
     total, done, began = sum(share.train for share in shares), 0, time.monotonic()
     for share in shares:
