@@ -70,7 +70,7 @@ class TrainingConfig(Section):
     batch_size: Positive = 1
     gradient_accumulation_steps: Positive = 12
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 2e-4
-    recompute_layers: Literal["all"] | Annotated[int, Field(ge=0)] = 0
+    recompute_layers: Literal["all"] | Annotated[int, Field(ge=0)] = "all"
     lr_scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01

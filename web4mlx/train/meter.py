@@ -23,6 +23,7 @@ class Meter:
         self.total_steps = total_steps
         self._started = time.perf_counter() - state.elapsed_s
         self._pace: deque[tuple[int, float]] = deque(maxlen=PACE_REPORTS)
+        self._last = (state.last_loss or 0.0, 0.0)
         self._losses: list[float] = []
         self._norms: list[float] = []
         self._mark(state)
@@ -34,18 +35,23 @@ class Meter:
 
     def add(self, loss: float, norm: float) -> None:
         """Add one step."""
+        self._last = (loss, norm)
         self._losses.append(loss)
         self._norms.append(norm)
 
     def take(self, state: TrainState) -> dict[str, Any]:
-        """Fields of a `Step` event about the steps since the last call; starts the next interval."""
+        """Fields of a `Step` event about the steps since the last call; starts the next interval.
+
+        When all of them were skipped, loss and gradient norm are those of the last step that was not.
+        """
         now = time.perf_counter()
+        losses, norms = self._losses or [self._last[0]], self._norms or [self._last[1]]
         seconds = max(now - self._time, 1e-9)
         self._pace.append((max(1, state.step - self._step), seconds))
         steps, paced_s = (sum(column) for column in zip(*self._pace, strict=True))
         fields = {
-            "loss": sum(self._losses) / len(self._losses) if self._losses else float("nan"),
-            "grad_norm": sum(self._norms) / len(self._norms) if self._norms else float("nan"),
+            "loss": sum(losses) / len(losses),
+            "grad_norm": sum(norms) / len(norms),
             "tokens_per_second": (state.tokens_seen - self._tokens) / seconds,
             "supervised_tokens_per_second": (state.supervised_seen - self._supervised) / seconds,
             "samples_per_second": (state.samples_seen - self._samples) / seconds,
