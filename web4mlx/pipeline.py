@@ -85,14 +85,12 @@ def run_pipeline(config: RunConfig, config_file: Path, show: EventSink, *, quiet
     keep_awake(os.getpid())
     for stage in STAGES:
         with line.log(stage.name) as log:
-            started = time.monotonic()
             done = stage.find(line)
             if done is None:
                 left = times.before(stage.name, line.base)
                 if left is not None:
                     log.write(Progress, done=0, message="the whole line: about", eta_s=left)
                 done = make(stage, line, log)
-                log.write(Finished, duration_s=time.monotonic() - started, artifact=str(done))
             else:
                 log.write(Started, plan={"already done": str(done)})
             stage.keep(line, done)
@@ -227,6 +225,7 @@ def verify_adapter(line: Line, log: EventLog) -> Path:
     from web4mlx.events import Gate
     from web4mlx.verify import require_passed, verify_run
 
+    started = time.monotonic()
     checks = verify_run(line.adapter, line.config)
     for check in checks:
         log.write(Gate, name=check.name, verdict=check.verdict, detail=check.detail)
@@ -234,6 +233,7 @@ def verify_adapter(line: Line, log: EventLog) -> Path:
     record = verification_record(line)
     atomic_write(record, json.dumps([check.model_dump() for check in checks], indent=2) + "\n")
     write_manifest(record, new_manifest("verify", inputs=verified_inputs(line)))
+    log.write(Finished, duration_s=time.monotonic() - started, artifact=str(record))
     return record
 
 
@@ -292,9 +292,10 @@ def ask_models(line: Line, log: EventLog) -> Path:
     ]  # fmt: skip
     if line.config.ask.prompts:
         command += ["--prompts", str(line.config.ask.prompts)]
-    shown_on = sys.stderr if line.quiet else None
+    started, shown_on = time.monotonic(), sys.stderr if line.quiet else None
     if subprocess.run(command, check=False, stdout=shown_on).returncode:
         raise StageCrashed("the models could not be asked", f"Try it alone: {' '.join(command)}")
+    log.write(Finished, duration_s=time.monotonic() - started, artifact=str(line.gguf))
     return line.gguf
 
 
