@@ -71,15 +71,15 @@ def adapter_bytes(run: Path) -> tuple[bytes, bytes]:
 
 
 def test_kill_9_and_resume_gives_a_byte_identical_adapter(in_tmp: Path) -> None:
-    config = load_config(write_project(in_tmp, epochs=8, save_steps=3))
+    config = load_config(write_project(in_tmp, epochs=40, save_steps=3, eval_steps=20))
     whole = supervise.new_run(config)
     assert run_worker(whole) == 0
     killed = whole.with_name("tiny_lora_killed")
     killed.mkdir()
     (killed / "config.toml").write_bytes((whole / "config.toml").read_bytes())
-    kill_at = int(np.random.default_rng().integers(4, 14))
+    kill_at = int(np.random.default_rng().integers(4, 20))
     trainer = subprocess.Popen([sys.executable, "-m", "web4mlx.train.worker", str(killed)])
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and trainer.poll() is None:
         steps = [e.step for e, _ in read_events(killed / "events.jsonl") if isinstance(e, Step)]
         if steps and steps[-1] >= kill_at:
@@ -101,7 +101,7 @@ def test_interrupt_finishes_the_step_and_checkpoints(in_tmp: Path) -> None:
         assert trainer.poll() is None
         time.sleep(0.02)
     trainer.send_signal(signal.SIGINT)
-    assert trainer.wait(60) == 130
+    assert trainer.wait(300) == 130
     assert len(list((run / "checkpoints").glob("step_*/state.json"))) == 1
 
 
