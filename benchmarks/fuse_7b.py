@@ -1,7 +1,7 @@
 """Fuse a random model of the 7B's exact shape: peak memory and time, against copying its files.
 
 Run:      python benchmarks/fuse_7b.py --folder /somewhere/with/50GB
-Small:    python benchmarks/fuse_7b.py --folder /tmp/x --layers 2 --vocab 2048
+Small:    python benchmarks/fuse_7b.py --folder FOLDER --layers 2 --vocab 2048
 
 The model has Qwen2.5-7B's shapes in bfloat16 (28 layers, hidden 3584, FFN 18944, 28 and 4 heads, vocabulary
 152,064, own head, biases on q, k and v: 15.2 GB in 4 shards), the adapter rank 16 on all seven projections.
