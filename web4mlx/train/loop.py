@@ -84,9 +84,11 @@ class Trainer:
         """
         meter = Meter(self.sampler.total_steps, state)
         with StopSignals(self):
+            started = time.perf_counter()
             self.probe_longest(adapters)
             if state.step == 0:
                 self.validate(state, adapters)
+            meter.exclude(time.perf_counter() - started)
             for plan in self.sampler.steps(state.step):
                 adapters = self.one_step(plan, state, adapters, meter)
                 last = plan.step == self.sampler.total_steps
@@ -94,7 +96,9 @@ class Trainer:
                     self.report(state, meter, plan)
                 stop = self.stop_requested
                 if last or plan.step % self.config.training.eval_steps == 0:
+                    started = time.perf_counter()
                     stop |= self.validate(state, adapters)
+                    meter.exclude(time.perf_counter() - started)
                 if last or stop or plan.step % self.config.training.save_steps == 0:
                     self.save(state, adapters, meter)
                 if self.stop_requested and not last:

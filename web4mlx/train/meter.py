@@ -39,6 +39,10 @@ class Meter:
         self._losses.append(loss)
         self._norms.append(norm)
 
+    def exclude(self, seconds: float) -> None:
+        """Leave time that was not training, such as a validation, out of speed and pace."""
+        self._time += seconds
+
     def take(self, state: TrainState) -> dict[str, Any]:
         """Fields of a `Step` event about the steps since the last call; starts the next interval.
 
