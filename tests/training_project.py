@@ -52,7 +52,7 @@ def write_project(
     (folder / "Modelfile").write_text(MODELFILE, "utf-8")
     settings = {
         "epochs": 2, "learning_rate": 0.01, "warmup_steps": 1, "logging_steps": 1, "save_steps": 2,
-        "eval_steps": 2, "final_loss": [0.0, 100.0], "recompute_layers": 0, **training,
+        "eval_steps": 2, "final_loss": [0.0, 100.0], "recompute": "none", **training,
     }  # fmt: skip
     lines = [
         'name = "tiny"',

@@ -254,7 +254,7 @@ def test_after_running_out_of_memory_training_goes_on_leaner(
     shown: list[object] = []
     supervise.supervise(run, shown.append)
     assert [e.code for e in shown if isinstance(e, Warned) and e.code == "restart"] == ["restart"]
-    assert load_config(run / "config.toml").training.recompute_layers == "all"
+    assert load_config(run / "config.toml").training.recompute == "full"
     assert (run / "manifest.json").is_file()
 
 

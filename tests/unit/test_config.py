@@ -182,7 +182,7 @@ def test_a_file_here_wins_over_a_shipped_name(in_tmp: Path) -> None:
 
 
 def test_the_real_job_has_the_plans_numbers() -> None:
-    from web4mlx.train.batches import Sampler
+    from web4mlx.train.sampler import Sampler
 
     config = load_config(find_config("balanced_training"))
     counts = config.data.expected_counts

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from web4mlx.data.chat import Row
 from web4mlx.data.rows import RowSet
-from web4mlx.train.batches import Sampler, lay_out, lay_out_padded
+from web4mlx.train.batches import lay_out_bucketed, lay_out_padded
+from web4mlx.train.sampler import Sampler
 
 
 def random_rows(count: int, seed: int = 0) -> RowSet:
@@ -52,7 +53,7 @@ def test_epochs_differ_in_order() -> None:
 @pytest.mark.parametrize("budget", [1, 64, 128, 4096])
 def test_layout_holds_each_supervised_token_once(budget: int) -> None:
     rows = random_rows(13)
-    batches = lay_out(rows, range(13), budget)
+    batches = lay_out_bucketed(rows, range(13), budget)
     assert sum(len(batch.targets) for batch in batches) == int(rows.supervised.sum())
     assert sum(batch.tokens for batch in batches) == int(rows.lengths.sum())
     for batch in batches:
@@ -63,7 +64,7 @@ def test_layout_holds_each_supervised_token_once(budget: int) -> None:
 
 def test_target_of_a_position_is_the_token_after_it() -> None:
     rows = RowSet([Row((10, 11, 12, 13), (False, False, True, True))])
-    (batch,) = lay_out(rows, [0], 100)
+    (batch,) = lay_out_bucketed(rows, [0], 100)
     assert batch.inputs[0, :3].tolist() == [10, 11, 12]
     assert batch.positions.tolist() == [1, 2]
     assert batch.targets.tolist() == [12, 13]

@@ -1,5 +1,6 @@
 """The arithmetic of a step: gradients, accumulation, clipping, skipping, scaling."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,46 @@ mx = load_mlx("cpu")
 from mlx_lm.utils import load_model  # noqa: E402
 
 from web4mlx.config.schema import LoraConfig, TrainingConfig  # noqa: E402
-from web4mlx.train import step as step_module  # noqa: E402
-from web4mlx.train.batches import lay_out, lay_out_padded, make_batch  # noqa: E402
-from web4mlx.train.lora import Adapters, attach_adapters, first_adapters, place_adapters  # noqa: E402
-from web4mlx.train.loss import plain_loss_sum, token_loss_sum  # noqa: E402
-from web4mlx.train.recompute import recompute_layers  # noqa: E402
+from web4mlx.train.batches import Layout, lay_out_bucketed, lay_out_padded, make_batch  # noqa: E402
+from web4mlx.train.layers import Dropout  # noqa: E402
+from web4mlx.train.lora import (  # noqa: E402
+    Adapters,
+    LoraLinear,
+    attach_adapters,
+    first_adapters,
+    place_adapters,
+)
+from web4mlx.train.loss import plain_loss_sum  # noqa: E402
+from web4mlx.train.network import LibraryLayers, OwnLayers, recompute_plan  # noqa: E402
+from web4mlx.train.packing import pack  # noqa: E402
+from web4mlx.train.recompute import recompute_library_layers  # noqa: E402
 from web4mlx.train.step import LossScale, apply_gradients, new_optimizer, step_gradients  # noqa: E402
 
 
-def build(folder: Path, qwen: bool = False, dropout: float = 0.0) -> tuple[Any, Adapters]:
+def build(
+    folder: Path, qwen: bool = False, dropout: float = 0.0, recompute: Any = "none", dtype: Any = mx.float32
+) -> tuple[OwnLayers, Adapters]:
     (write_micro_qwen2 if qwen else write_micro_llama)(folder)
     model, _ = load_model(folder)
-    model.set_dtype(mx.float32)
+    model.set_dtype(dtype)
     names = attach_adapters(model, LoraConfig(rank=4, alpha=8, dropout=dropout))
     adapters = first_adapters(model, names, 4, seed=3)
     mx.random.seed(11)
     for key, value in adapters.items():
         if key.endswith("lora_b"):
             adapters[key] = mx.random.normal(value.shape) * 0.05
-    return model, adapters
+    return OwnLayers(model, 2.0, dropout, dtype, recompute_plan(recompute, len(model.layers))), adapters
+
+
+def plain_gradients(network: OwnLayers, adapters: Adapters, batches: Any) -> tuple[Any, Adapters]:
+    """mlx-lm's own layers and all logits."""
+    supervised = sum(len(batch.targets) for batch in batches)
+
+    def loss(weights: Adapters) -> Any:
+        place_adapters(network.model, weights, network.dtype)
+        return sum(plain_loss_sum(network.model, batch) for batch in batches) / supervised
+
+    return mx.value_and_grad(loss)(adapters)  # type: ignore[no-any-return]
 
 
 def largest_relative(left: Adapters, right: Adapters) -> float:
@@ -44,24 +66,24 @@ def largest_relative(left: Adapters, right: Adapters) -> float:
 
 
 @pytest.mark.parametrize("qwen", [False, True], ids=["llama-tied", "qwen2-untied-biases"])
-def test_own_loss_and_gradients_equal_the_plain_ones(
-    tmp_path: Path, qwen: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model, adapters = build(tmp_path, qwen)
-    batches = lay_out(random_rows(7), range(7), 256)
-    own, own_gradients = step_gradients(model, adapters, batches, mx.float32, 0, 1.0)
-    monkeypatch.setattr(step_module, "token_loss_sum", plain_loss_sum)
-    plain, plain_gradients = step_gradients(model, adapters, batches, mx.float32, 0, 1.0)
-    assert own.item() == pytest.approx(plain.item(), rel=1e-6)
-    assert largest_relative(own_gradients, plain_gradients) < 5e-5
+@pytest.mark.parametrize("recompute", ["none", "selective", "full", 1])
+def test_own_loss_and_gradients_equal_the_plain_ones(tmp_path: Path, qwen: bool, recompute: Any) -> None:
+    network, adapters = build(tmp_path, qwen, recompute=recompute)
+    rows = random_rows(7)
+    plain, plain_parts = plain_gradients(network, adapters, lay_out_bucketed(rows, range(7), 256))
+    for batching in ("packed", "bucketed", "max_length"):
+        batches = Layout(batching, 256, 64)(rows, range(7))
+        own, own_parts = step_gradients(network, adapters, batches, 0, 1.0)
+        assert own.item() == pytest.approx(plain.item(), rel=1e-6)
+        assert largest_relative(own_parts, plain_parts) < 5e-5
 
 
 def test_a_shifted_target_is_noticed(tmp_path: Path) -> None:
     model, adapters = build(tmp_path)
-    (batch,) = lay_out(random_rows(1), [0], 256)
-    shifted = type(batch)(batch.inputs, batch.positions, np.roll(batch.targets, 1), batch.tokens)
-    right = step_gradients(model, adapters, [batch], mx.float32, 0, 1.0)[1]
-    wrong = step_gradients(model, adapters, [shifted], mx.float32, 0, 1.0)[1]
+    (batch,) = lay_out_bucketed(random_rows(1), [0], 256)
+    shifted = replace(batch, targets=np.roll(batch.targets, 1))
+    right = step_gradients(model, adapters, [batch], 0, 1.0)[1]
+    wrong = step_gradients(model, adapters, [shifted], 0, 1.0)[1]
     assert largest_relative(wrong, right) > 1e-2
 
 
@@ -69,18 +91,19 @@ def test_chunked_head_equals_one_chunk(tmp_path: Path, monkeypatch: pytest.Monke
     from web4mlx.train import loss as loss_module
 
     model, adapters = build(tmp_path)
-    place_adapters(model, adapters, mx.float32)
-    batch = make_batch(random_rows(9), range(9))
-    whole = token_loss_sum(model, batch).item()
-    monkeypatch.setattr(loss_module, "CHUNK_ROWS", 5)
-    assert token_loss_sum(model, batch).item() == pytest.approx(whole, rel=1e-6)
+    batches = [make_batch(random_rows(9), range(9))]
+    whole, whole_parts = step_gradients(model, adapters, batches, 0, 1.0)
+    monkeypatch.setattr(loss_module, "CHUNK", {"cpu": (5, 37), "gpu": (5, 37)})
+    chunked, parts = step_gradients(model, adapters, batches, 0, 1.0)
+    assert chunked.item() == pytest.approx(whole.item(), rel=1e-6)
+    assert largest_relative(parts, whole_parts) < 5e-5
 
 
 def test_accumulation_of_twelve_equals_one_batch_of_twelve(tmp_path: Path) -> None:
     model, adapters = build(tmp_path)
     rows = random_rows(12, seed=4)
-    one = step_gradients(model, adapters, [make_batch(rows, range(12))], mx.float32, 0, 1.0)
-    twelve = step_gradients(model, adapters, lay_out_padded(rows, range(12), 64, 1), mx.float32, 0, 1.0)
+    one = step_gradients(model, adapters, [make_batch(rows, range(12))], 0, 1.0)
+    twelve = step_gradients(model, adapters, lay_out_padded(rows, range(12), 64, 1), 0, 1.0)
     assert twelve[0].item() == pytest.approx(one[0].item(), rel=1e-5)
     assert largest_relative(twelve[1], one[1]) < 1e-5
 
@@ -88,36 +111,10 @@ def test_accumulation_of_twelve_equals_one_batch_of_twelve(tmp_path: Path) -> No
 def test_padding_does_not_enter_the_loss(tmp_path: Path) -> None:
     model, adapters = build(tmp_path)
     rows = random_rows(2, seed=6)
-    tight = step_gradients(model, adapters, [make_batch(rows, [0])], mx.float32, 0, 1.0)
-    padded = step_gradients(model, adapters, [make_batch(rows, [0], 96)], mx.float32, 0, 1.0)
+    tight = step_gradients(model, adapters, [make_batch(rows, [0])], 0, 1.0)
+    padded = step_gradients(model, adapters, [make_batch(rows, [0], 96)], 0, 1.0)
     assert padded[0].item() == pytest.approx(tight[0].item(), rel=1e-6)
     assert largest_relative(padded[1], tight[1]) < 1e-5
-
-
-def test_gradients_equal_finite_differences(tmp_path: Path) -> None:
-    model, adapters = build(tmp_path)
-    model.set_dtype(mx.float64)
-    adapters = {key: value.astype(mx.float64) for key, value in adapters.items()}
-    batches = lay_out(random_rows(2, seed=8), range(2), 256)
-    supervised = sum(len(batch.targets) for batch in batches)
-
-    def loss(weights: Adapters) -> float:
-        place_adapters(model, weights, mx.float64)
-        return sum(plain64(model, batch) for batch in batches) / supervised
-
-    def plain64(model: Any, batch: Any) -> float:
-        logits = model(mx.array(batch.inputs)).reshape(-1, model.args.vocab_size)[mx.array(batch.positions)]
-        wanted = mx.take_along_axis(logits, mx.array(batch.targets)[:, None], axis=-1)[:, 0]
-        return float((mx.logsumexp(logits, axis=-1) - wanted).sum().item())
-
-    gradients = step_gradients(model, adapters, batches, mx.float64, 0, 1.0)[1]
-    generator = np.random.default_rng(0)
-    for key in list(adapters)[:: max(1, len(adapters) // 6)]:
-        direction = mx.array(generator.standard_normal(adapters[key].shape), dtype=mx.float64)
-        moved = [loss({**adapters, key: adapters[key] + sign * 1e-3 * direction}) for sign in (1, -1)]
-        numeric = (moved[0] - moved[1]) / 2e-3
-        analytic = float((gradients[key] * direction).sum().item())
-        assert numeric == pytest.approx(analytic, rel=1e-3, abs=1e-6), key
 
 
 def test_clipping_bounds_the_update_direction(tmp_path: Path) -> None:
@@ -154,52 +151,73 @@ def test_loss_scale_halves_on_overflow_and_grows_when_good() -> None:
 
 def test_scaled_gradients_unscale_to_the_same_update(tmp_path: Path) -> None:
     model, adapters = build(tmp_path)
-    batches = lay_out(random_rows(3), range(3), 256)
+    batches = lay_out_bucketed(random_rows(3), range(3), 256)
     results = []
     for scale in (1.0, 1024.0):
         optimizer = new_optimizer(TrainingConfig())
         optimizer.init(adapters)
-        _, gradients = step_gradients(model, adapters, batches, mx.float32, 0, scale)
+        _, gradients = step_gradients(model, adapters, batches, 0, scale)
         results.append(apply_gradients(adapters, gradients, optimizer, 1.0, scale))
     assert results[0][1] == pytest.approx(results[1][1], rel=1e-5)
 
 
 def test_dropout_depends_on_the_seed_alone(tmp_path: Path) -> None:
     model, adapters = build(tmp_path, dropout=0.3)
-    model.train()
-    batches = lay_out(random_rows(3), range(3), 256)
-    first = step_gradients(model, adapters, batches, mx.float32, 5, 1.0)[0].item()
+    batches = lay_out_bucketed(random_rows(3), range(3), 256)
+    first = step_gradients(model, adapters, batches, 5, 1.0)[0].item()
     mx.random.normal((10,))
-    again = step_gradients(model, adapters, batches, mx.float32, 5, 1.0)[0].item()
-    other = step_gradients(model, adapters, batches, mx.float32, 6, 1.0)[0].item()
-    model.eval()
-    silent = step_gradients(model, adapters, batches, mx.float32, 5, 1.0)[0].item()
+    again = step_gradients(model, adapters, batches, 5, 1.0)[0].item()
+    other = step_gradients(model, adapters, batches, 6, 1.0)[0].item()
+    silent = step_gradients(model, adapters, batches, None, 1.0)[0].item()
     assert first == again
     assert len({first, other, silent}) == 3
 
 
-@pytest.mark.parametrize("count", [1, "all"])
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_recomputed_layers_give_the_same_gradients(tmp_path: Path, count: Any, dropout: float) -> None:
-    model, adapters = build(tmp_path, qwen=True, dropout=dropout)
-    model.train()
-    batches = lay_out(random_rows(4), range(4), 256)
-    plain = step_gradients(model, adapters, batches, mx.float32, 5, 1.0)
-    assert recompute_layers(model, count) == (2 if count == "all" else 1)
-    again = step_gradients(model, adapters, batches, mx.float32, 5, 1.0)
+@pytest.mark.parametrize("recompute", ["selective", "full", 1])
+def test_recomputed_regions_drop_the_same_inputs_again(tmp_path: Path, recompute: Any) -> None:
+    rows = random_rows(4)
+    results = []
+    for way in ("none", recompute):
+        network, adapters = build(tmp_path, qwen=True, dropout=0.3, recompute=way)
+        results.append(step_gradients(network, adapters, pack(rows, range(4), 256), 5, 1.0))
+    assert results[1][0].item() == pytest.approx(results[0][0].item(), rel=1e-6)
+    assert largest_relative(results[1][1], results[0][1]) < 5e-5
+
+
+def test_dropout_drops_its_share() -> None:
+    dropped = Dropout(0.2, mx.random.key(1))(mx.ones((200, 301)))
+    kept = np.array(dropped) > 0
+    assert kept.mean() == pytest.approx(0.8, abs=0.01)
+    assert np.array(dropped)[kept] == pytest.approx(1.25)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_library_layers_give_the_same_gradients_with_and_without_recomputing(
+    tmp_path: Path, count: int
+) -> None:
+    own, adapters = build(tmp_path, dropout=0.3)
+    names = {key.rsplit(".", 1)[0] for key in adapters}
+    for layer in own.model.layers:
+        for _, module in layer.named_modules():
+            if isinstance(module, LoraLinear):
+                module.dropout = 0.3
+    library = LibraryLayers(own.model, sorted(names), mx.float32)
+    batches = lay_out_bucketed(random_rows(4), range(4), 256)
+    plain = step_gradients(library, adapters, batches, 5, 1.0)
+    recompute_library_layers(own.model, count)
+    again = step_gradients(library, adapters, batches, 5, 1.0)
     assert again[0].item() == pytest.approx(plain[0].item(), rel=1e-6)
     assert largest_relative(again[1], plain[1]) < 5e-5
 
 
 def test_a_half_precision_base_learns_with_float32_masters(tmp_path: Path) -> None:
-    model, adapters = build(tmp_path)
-    model.set_dtype(mx.float16)
-    batches = lay_out(random_rows(4), range(4), 256)
+    model, adapters = build(tmp_path, dtype=mx.float16)
+    batches = lay_out_bucketed(random_rows(4), range(4), 256)
     optimizer = new_optimizer(TrainingConfig(learning_rate=0.01))
     optimizer.init(adapters)
     losses = []
     for _ in range(8):
-        loss, gradients = step_gradients(model, adapters, batches, mx.float16, 0, 4096.0)
+        loss, gradients = step_gradients(model, adapters, batches, 0, 4096.0)
         adapters, norm = apply_gradients(adapters, gradients, optimizer, 1.0, 4096.0)
         losses.append(loss.item())
         assert np.isfinite(norm)

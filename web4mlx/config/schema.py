@@ -40,7 +40,8 @@ class ModelConfig(Section):
 class DataConfig(Section):
     """The samples and how they become training rows.
 
-    `expected_counts` maps a file's stem to its number of samples; `expected_total_tokens` and
+    `row_tokens` bounds the tokens that go through the model together: a packed row, or a bucketed
+    micro-batch. `expected_counts` maps a file's stem to its number of samples; `expected_total_tokens` and
     `expected_mean_tokens` are inclusive ranges over the training files.
     """
 
@@ -51,7 +52,8 @@ class DataConfig(Section):
     expected_mean_tokens: Annotated[tuple[int, int], Ascending] | None = None
     max_seq_length: Annotated[int, Field(ge=32)] = 2048
     too_long: Literal["drop", "keep_head", "split"] = "drop"
-    batching: Literal["bucketed", "max_length"] = "bucketed"
+    batching: Literal["packed", "bucketed", "max_length"] = "packed"
+    row_tokens: Annotated[int, Field(ge=32)] = 2048
     validation_rows: Positive = 200
     near_duplicate_similarity: Annotated[float, Field(gt=0.5, le=1)] = 0.85
     sample_scale: Literal["demo", "full"] | None = None
@@ -61,16 +63,17 @@ class DataConfig(Section):
 class TrainingConfig(Section):
     """The training loop. A step is `batch_size` × `gradient_accumulation_steps` samples.
 
-    `loss_low` and `loss_high` are the plan's warning window for the training loss; `final_loss` is the
-    range `verify` accepts at the end. The activations of `recompute_layers` layers are computed twice instead
-    of kept. `samples_per_second` is the plan's expected range, if stated.
+    `loss_low` and `loss_high` are the plan's warning window for the training loss; `final_loss` is the range
+    `verify` accepts at the end. `recompute` says which activations are computed twice instead of kept: a
+    number recomputes that many layers in full and the others selectively, `auto` takes the fastest way that
+    fits `hardware.memory_limit_gb`. `samples_per_second` is the plan's expected range, if stated.
     """
 
     epochs: Annotated[float, Field(gt=0, le=100)] = 2
     batch_size: Positive = 1
     gradient_accumulation_steps: Positive = 12
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 2e-4
-    recompute_layers: Literal["all"] | Annotated[int, Field(ge=0)] = "all"
+    recompute: Literal["auto", "none", "selective", "full"] | Annotated[int, Field(ge=0)] = "auto"
     lr_scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01

@@ -1,11 +1,12 @@
-"""Which samples make which step, and how a step's samples are laid out in micro-batches.
+"""How a step's samples are laid out in micro-batches.
 
-A step is `samples_per_step` samples. Its gradient is that of all its supervised tokens together, so the
-layout in micro-batches changes memory and speed, never the result.
+The gradient of a step is that of all its supervised tokens together, so the layout changes memory and speed,
+never the result.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,83 +15,78 @@ from web4mlx.data.rows import RowSet
 
 LENGTH_MULTIPLE = 8
 CALL_OVERHEAD_TOKENS = 48
-
-
-@dataclass(frozen=True)
-class StepPlan:
-    """One optimizer step: its number from 1, the epoch it belongs to (from 0) and its samples."""
-
-    step: int
-    epoch: int
-    samples: NDArray[np.int64]
-
-
-class Sampler:
-    """The order of samples: each exactly once per epoch, fixed by the seed.
-
-    An epoch has `rows // samples_per_step` steps (at least one); the remainder is spread over them, so that
-    a few steps have one sample more.
-
-    Args:
-        rows: Number of samples.
-        samples_per_step: Samples of a step.
-        epochs: Epochs, may be fractional; the last one is cut.
-        seed: Decides the order.
-    """
-
-    def __init__(self, rows: int, samples_per_step: int, epochs: float, seed: int) -> None:
-        self.rows = rows
-        self.seed = seed
-        self.steps_per_epoch = max(1, rows // samples_per_step)
-        self.total_steps = max(1, int(epochs * self.steps_per_epoch + 1e-9))
-
-    def steps(self, start: int = 0) -> Iterator[StepPlan]:
-        """The steps after step number `start`, in order."""
-        parts: list[NDArray[np.int64]] = []
-        for step in range(start + 1, self.total_steps + 1):
-            epoch, index = divmod(step - 1, self.steps_per_epoch)
-            if index == 0 or not parts:
-                parts = self._epoch(epoch)
-            yield StepPlan(step, epoch, parts[index])
-
-    def _epoch(self, epoch: int) -> list[NDArray[np.int64]]:
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.rows)
-        return np.array_split(order, self.steps_per_epoch)
+Segment = tuple[int, int]
+Batching = Literal["packed", "bucketed", "max_length"]
 
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Rows padded on the right to one length.
+    """Samples that go through the model together: one packed row, or rows padded on the right to one length.
 
     Attributes:
         inputs: Token ids, shape (rows, length), int32.
-        positions: Flat positions (row * length + column) whose next token is supervised, int32.
+        segments: Flat ranges of the samples' own tokens, in order.
+        prefix: Tokens at the head of a packed row that stand before every segment.
+        positions: Flat positions (row * length + column) whose next token is supervised, int32; with a prefix
+            one may occur more than once.
         targets: The supervised next tokens, same shape as `positions`, int32.
-        tokens: Real tokens, without padding.
+        tokens: Real tokens of the samples, as a user counts them: no padding, shared ones for each sample.
     """
 
     inputs: NDArray[np.int32]
+    segments: tuple[Segment, ...]
+    prefix: int
     positions: NDArray[np.int32]
     targets: NDArray[np.int32]
     tokens: int
 
+    @property
+    def token_positions(self) -> NDArray[np.int64]:
+        """Position of each flat token in its own sample."""
+        positions = np.zeros(self.inputs.size, np.int64)
+        positions[: self.prefix] = np.arange(self.prefix)
+        for start, end in self.segments:
+            positions[start:end] = np.arange(self.prefix, self.prefix + end - start)
+        return positions
 
-def lay_out(rows: RowSet, samples: Sequence[int], budget_tokens: int) -> list[MicroBatch]:
-    """Lay the samples of a step out in micro-batches by length, longest first.
 
-    Args:
-        rows: All rows.
-        samples: Indices of the step's samples.
-        budget_tokens: Most padded tokens of a micro-batch; a longer single row stands alone.
+@dataclass(frozen=True)
+class Layout:
+    """A way to lay out steps.
+
+    Attributes:
+        batching: `packed`, `bucketed` by length, or everything padded to `max_length`.
+        row_tokens: Most tokens of a micro-batch; a longer single sample stands alone.
+        max_length: Longest sample, the width of `max_length` rows.
+        batch_size: Rows of a `max_length` micro-batch.
     """
+
+    batching: Batching
+    row_tokens: int
+    max_length: int
+    batch_size: int = 1
+
+    def __call__(self, rows: RowSet, samples: Sequence[int]) -> list[MicroBatch]:
+        """Lay out samples, the largest micro-batches first."""
+        from web4mlx.train.packing import pack
+
+        if self.batching == "packed":
+            return pack(rows, samples, self.row_tokens)
+        if self.batching == "bucketed":
+            return lay_out_bucketed(rows, samples, self.row_tokens)
+        return lay_out_padded(rows, samples, self.max_length, self.batch_size)
+
+
+def lay_out_bucketed(rows: RowSet, samples: Sequence[int], row_tokens: int) -> list[MicroBatch]:
+    """Lay samples out in padded micro-batches of similar lengths, longest first."""
     lengths = rows.lengths
     order = sorted(samples, key=lambda index: (-int(lengths[index]), int(index)))
     padded = [_pad_length(int(lengths[index])) for index in order]
-    return [make_batch(rows, order[start:end]) for start, end in _partition(padded, budget_tokens)]
+    return [make_batch(rows, order[start:end]) for start, end in _partition(padded, row_tokens)]
 
 
 def lay_out_padded(rows: RowSet, samples: Sequence[int], length: int, batch_size: int) -> list[MicroBatch]:
-    """Lay out with every row padded to `length`, `batch_size` rows at a time (`batching = max_length`)."""
+    """Lay samples out with every row padded to `length`, `batch_size` rows at a time."""
     chunks = [list(samples[start : start + batch_size]) for start in range(0, len(samples), batch_size)]
     return [make_batch(rows, chunk, length) for chunk in chunks]
 
@@ -135,6 +131,8 @@ def make_batch(rows: RowSet, samples: Sequence[int], length: int | None = None) 
         targets.append(rows.tokens[start + 1 : end][columns])
     return MicroBatch(
         inputs,
+        tuple((line * width, (line + 1) * width) for line in range(len(spans))),
+        0,
         np.concatenate(positions).astype(np.int32),
         np.concatenate(targets).astype(np.int32),
         sum(end - start for start, end in spans),

@@ -79,8 +79,8 @@ def prepare_retry(death: Death | None, run: Path) -> str:
         return "going on from the last checkpoint"
     file = run / "config.toml"
     config = load_config(file)
-    if config.training.recompute_layers == "all":
+    if config.training.recompute == "full":
         return ""
-    training = config.training.model_copy(update={"recompute_layers": "all"})
+    training = config.training.model_copy(update={"recompute": "full"})
     write_config(config.model_copy(update={"training": training}), file)
-    return "going on from the last checkpoint with training.recompute_layers = all"
+    return "going on from the last checkpoint with training.recompute = full"

@@ -13,13 +13,14 @@ import mlx.core as mx
 from web4mlx.config.schema import RunConfig
 from web4mlx.events import Checkpoint, EventLog, Metric, Progress, Step, Validation
 from web4mlx.machine.memory import read_memory
-from web4mlx.train.batches import MicroBatch, Sampler, StepPlan, lay_out, lay_out_padded
+from web4mlx.train.batches import Layout
 from web4mlx.train.checkpoint import TrainState, prune_checkpoints, save_checkpoint
 from web4mlx.train.guards import Guards
-from web4mlx.train.lora import Adapters, first_adapters, place_adapters
+from web4mlx.train.lora import Adapters, first_adapters
 from web4mlx.train.loss import token_loss_sum
 from web4mlx.train.meter import Meter
 from web4mlx.train.prepare import TrainingData, TrainingModel
+from web4mlx.train.sampler import Sampler, StepPlan
 from web4mlx.train.schedule import learning_rate
 from web4mlx.train.step import LossScale, apply_gradients, new_optimizer, scalar, step_gradients
 
@@ -52,13 +53,8 @@ class Trainer:
         self.scale = LossScale.for_dtype(loaded.dtype)
         self.stop_requested = False
         self.change_gradients: Callable[[int, Adapters], Adapters] = lambda step, gradients: gradients
-        validation = range(len(data.validation))
-        self.validation_batches = lay_out(data.validation, validation, self.budget_tokens)
-
-    @property
-    def budget_tokens(self) -> int:
-        """Padded tokens of a micro-batch: as many as `batch_size` rows of full length."""
-        return self.config.data.max_seq_length * self.config.training.batch_size
+        self.layout = layout_for(config, loaded)
+        self.validation_batches = self.layout(data.validation, range(len(data.validation)))
 
     def start(self, fingerprint: str) -> tuple[TrainState, Adapters]:
         """State and adapters of a new run."""
@@ -110,9 +106,9 @@ class Trainer:
     def probe_longest(self, adapters: Adapters) -> None:
         """Compute the gradient of the longest row once, so that too little memory shows now, not in hours."""
         longest = int(self.data.train.lengths.argmax())
-        batches = lay_out(self.data.train, [longest], self.budget_tokens)
+        batches = self.layout(self.data.train, [longest])
         mx.reset_peak_memory()
-        step_gradients(self.loaded.model, adapters, batches, self.loaded.dtype, 0, self.scale.value)
+        step_gradients(self.loaded.network, adapters, batches, 0, self.scale.value)
         self.log.write(
             Metric, name="peak memory of the longest row", value=mx.get_peak_memory(), unit="bytes"
         )
@@ -120,13 +116,12 @@ class Trainer:
     def one_step(self, plan: StepPlan, state: TrainState, adapters: Adapters, meter: Meter) -> Adapters:
         """Take one optimizer step and account for it in `state` and `meter`."""
         training = self.config.training
-        batches = self.lay_out(plan)
+        batches = self.layout(self.data.train, plan.samples.tolist())
         rate = learning_rate(training, plan.step, self.sampler.total_steps)
         self.optimizer.learning_rate = rate
-        self.loaded.model.train()
         seed = (training.seed << 32) + plan.step * SEEDS_PER_STEP
         scale = self.scale.value
-        loss, gradients = step_gradients(self.loaded.model, adapters, batches, self.loaded.dtype, seed, scale)
+        loss, gradients = step_gradients(self.loaded.network, adapters, batches, seed, scale)
         gradients = self.change_gradients(plan.step, gradients)
         loss_value, norm, updated = scalar(loss), math.inf, adapters
         if math.isfinite(loss_value):
@@ -151,24 +146,13 @@ class Trainer:
         self.guards.check_skips(state.skipped_in_a_row, norm)
         return adapters
 
-    def lay_out(self, plan: StepPlan) -> list[MicroBatch]:
-        """The step's micro-batches in the configured way."""
-        data = self.config.data
-        if data.batching == "max_length":
-            size = self.config.training.batch_size
-            return lay_out_padded(self.data.train, plan.samples.tolist(), data.max_seq_length, size)
-        return lay_out(self.data.train, plan.samples.tolist(), self.budget_tokens)
-
     def validate(self, state: TrainState, adapters: Adapters) -> bool:
         """Measure the loss on the fixed validation rows; returns whether patience has run out."""
         started = time.perf_counter()
-        model = self.loaded.model
-        model.eval()
-        place_adapters(model, adapters, self.loaded.dtype)
         total = supervised = 0.0
         for number, batch in enumerate(self.validation_batches):
             self.show_validating(number, started)
-            total += scalar(token_loss_sum(model, batch))
+            total += scalar(token_loss_sum(self.loaded.network, adapters, batch, None))
             supervised += len(batch.targets)
         loss = total / supervised
         is_best = state.best_loss is None or loss < state.best_loss
@@ -221,6 +205,13 @@ class Trainer:
             **meter.take(state),
         )  # fmt: skip
         self.guards.check_report(step)  # type: ignore[arg-type]
+
+
+def layout_for(config: RunConfig, loaded: TrainingModel) -> Layout:
+    """The configured layout; models that our layers cannot run are not packed."""
+    data = config.data
+    batching = "bucketed" if data.batching == "packed" and not loaded.network.packs else data.batching
+    return Layout(batching, data.row_tokens, data.max_seq_length, config.training.batch_size)
 
 
 class StopSignals:

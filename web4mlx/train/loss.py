@@ -1,20 +1,21 @@
 """The training loss: cross-entropy over supervised tokens, without ever forming all logits.
 
-The model's body runs on whole rows; the head runs on the supervised positions only, a chunk at a time, and
-computes the loss and its gradient with respect to the hidden states in one pass, so that no chunk's logits
-outlive it.
+The head runs on the supervised positions only. It goes over the vocabulary once, in chunks: each chunk's
+exponentials give their part of the sum and, multiplied with the same chunk of the head's matrix, their part
+of the gradient. The parts are brought to one scale at the end, so no chunk's logits outlive it.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
 
 from web4mlx.train.batches import MicroBatch
+from web4mlx.train.elementwise import LN_2, LOG2_E, exp2
+from web4mlx.train.lora import Adapters
+from web4mlx.train.network import Network
 
-CHUNK_ROWS = 256
-Head = Callable[[mx.array], mx.array]
+CHUNK = {"cpu": (256, 4096), "gpu": (1024, 16384)}
 
 
 def output_weight(model: nn.Module) -> mx.array | None:
@@ -30,7 +31,7 @@ def head_loss(hidden: mx.array, targets: mx.array, weight: mx.array) -> mx.array
     """Sum of cross-entropies of `hidden @ weight.T` against `targets`.
 
     The head is frozen, so only `hidden` gets a gradient; it is formed in the forward pass, while a chunk's
-    probabilities are at hand, and scaled in the backward pass.
+    exponentials are at hand, and scaled in the backward pass.
 
     Args:
         hidden: Shape (rows, hidden), the supervised positions.
@@ -38,59 +39,99 @@ def head_loss(hidden: mx.array, targets: mx.array, weight: mx.array) -> mx.array
         weight: Shape (vocabulary, hidden), frozen.
 
     Returns:
-        A float32 scalar.
+        A scalar of at least float32.
     """
 
     @mx.custom_function
     def loss_and_gradient(h: mx.array) -> tuple[mx.array, mx.array]:
-        return _all_chunks(h, targets, weight)
+        return _one_pass(h, targets, weight)
 
     @loss_and_gradient.vjp
     def scale_gradient(h: mx.array, cotangents: Any, outputs: Any) -> Any:
-        return (cotangents[0] * outputs[1].astype(mx.float32)).astype(h.dtype)
+        return (cotangents[0] * outputs[1]).astype(h.dtype)
 
     loss: mx.array = loss_and_gradient(hidden)[0]  # type: ignore[index]  # typed as object by MLX's stubs
     return loss
 
 
-def _all_chunks(hidden: mx.array, targets: mx.array, weight: mx.array) -> tuple[mx.array, mx.array]:
-    losses, gradients = [], []
-    for start in range(0, hidden.shape[0], CHUNK_ROWS):
-        rows = slice(start, start + CHUNK_ROWS)
-        loss, gradient = _chunk(hidden[rows], targets[rows], weight)
+def chunk_shape(vocabulary: int, on_gpu: bool) -> tuple[int, int]:
+    """Rows and columns of the logits that exist at a time."""
+    rows, columns = CHUNK["gpu" if on_gpu else "cpu"]
+    return rows, min(columns, vocabulary)
+
+
+def _one_pass(hidden: mx.array, targets: mx.array, weight: mx.array) -> tuple[mx.array, mx.array]:
+    """Loss sum, and its gradient in at least float32."""
+    rows, columns = chunk_shape(len(weight), mx.default_device() == mx.gpu)
+    losses: list[mx.array] = []
+    gradients: list[mx.array] = []
+    for start in range(0, len(hidden), rows):
+        part = slice(start, start + rows)
+        after = gradients[-1:]
+        loss, gradient = _some_rows(_in_order(hidden[part], after), targets[part], weight, columns)
         losses.append(loss)
         gradients.append(gradient)
     return mx.stack(losses).sum(), mx.concatenate(gradients)
 
 
-def _chunk(hidden: mx.array, targets: mx.array, weight: mx.array) -> tuple[mx.array, mx.array]:
-    logits = (hidden @ weight.T).astype(mx.float32)
-    peak = mx.max(logits, axis=-1, keepdims=True)
-    exponentials = mx.exp(logits - peak)
-    total = exponentials.sum(axis=-1, keepdims=True)
-    wanted = mx.take_along_axis(logits, targets[:, None], axis=-1)
-    loss = (mx.log(total) + peak - wanted).sum()
-    probabilities = (exponentials / total).astype(hidden.dtype)
-    return loss, probabilities @ weight - weight[targets]
+def _some_rows(
+    hidden: mx.array, targets: mx.array, weight: mx.array, columns: int
+) -> tuple[mx.array, mx.array]:
+    """Over the vocabulary once; scores are in units of log2."""
+    wide = mx.float64 if hidden.dtype == mx.float64 else mx.float32
+    scaled = hidden * LOG2_E
+    tops: list[mx.array] = []
+    totals: list[mx.array] = []
+    gradients: list[mx.array] = []
+    for start in range(0, len(weight), columns):
+        part = weight[start : start + columns]
+        scores = (_in_order(scaled, gradients[-1:]) @ part.T).astype(wide)
+        tops.append(mx.max(scores, axis=-1, keepdims=True))
+        exponentials = exp2(scores - tops[-1])
+        totals.append(exponentials.sum(axis=-1, keepdims=True))
+        gradients.append((exponentials.astype(hidden.dtype) @ part).astype(wide))
+    top = mx.max(mx.concatenate(tops, axis=1), axis=1, keepdims=True)
+    shares = [exp2(part - top) for part in tops]
+    total, gradient = _weighted(shares, totals), _weighted(shares, gradients)
+    wanted = weight[targets]
+    wanted_scores = (scaled * wanted).astype(wide).sum(axis=-1, keepdims=True)
+    loss = (mx.log(total) + (top - wanted_scores) * LN_2).sum()
+    return loss, gradient / total - wanted.astype(wide)
 
 
-def token_loss_sum(model: nn.Module, batch: MicroBatch) -> mx.array:
-    """Sum of the cross-entropies of a micro-batch's supervised tokens, float32 scalar."""
-    hidden = model.model(mx.array(batch.inputs))
-    supervised = hidden.reshape(-1, hidden.shape[-1])[mx.array(batch.positions)]
-    targets = mx.array(batch.targets)
-    weight = output_weight(model)
+def _weighted(shares: list[mx.array], parts: list[mx.array]) -> mx.array:
+    total = shares[0] * parts[0]
+    for share, part in zip(shares[1:], parts[1:], strict=True):
+        total = total + share * part
+    return total
+
+
+def _in_order(array: mx.array, after: list[mx.array]) -> mx.array:
+    """Let what is computed from `array` wait for `after`, so that the memory of one chunk serves the next."""
+    return mx.depends([array], after)[0] if after else array
+
+
+def token_loss_sum(network: Network, adapters: Adapters, batch: MicroBatch, seed: int | None) -> mx.array:
+    """Sum of the cross-entropies of a micro-batch's supervised tokens, a scalar.
+
+    Args:
+        network: The model.
+        adapters: Float32 master weights.
+        batch: Token rows.
+        seed: Decides dropout; None evaluates without dropout.
+    """
+    hidden = network.hidden(adapters, batch, seed)
+    targets, weight = mx.array(batch.targets), output_weight(network.model)
     if weight is not None:
-        if model.training:
-            return head_loss(supervised, targets, weight)
-        return _all_chunks(supervised, targets, weight)[0]  # the gradient stays unevaluated
+        return head_loss(hidden, targets, weight)
+    model = network.model
     tied = getattr(model.args, "tie_word_embeddings", False)
-    logits = model.model.embed_tokens.as_linear(supervised) if tied else model.lm_head(supervised)
+    logits = model.model.embed_tokens.as_linear(hidden) if tied else model.lm_head(hidden)
     return sum_of_losses(logits, targets)
 
 
 def plain_loss_sum(model: nn.Module, batch: MicroBatch) -> mx.array:
-    """The same loss the plain way, from all logits: what `token_loss_sum` is tested against."""
+    """The same loss the plain way, from all logits of padded rows: what everything is tested against."""
     logits = model(mx.array(batch.inputs))
     flat = logits.reshape(-1, logits.shape[-1])[mx.array(batch.positions)]
     return sum_of_losses(flat, mx.array(batch.targets))

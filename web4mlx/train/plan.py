@@ -2,7 +2,7 @@
 
 from web4mlx.config.schema import RunConfig
 from web4mlx.errors import CheckFailed
-from web4mlx.train.batches import Sampler
+from web4mlx.train.sampler import Sampler
 
 
 def describe_plan(config: RunConfig) -> dict[str, object]:

@@ -14,7 +14,8 @@ from web4mlx.machine.mlx_runtime import choose_dtype
 from web4mlx.modelfile import read_modelfile
 from web4mlx.models.tokenizer import ChatTokenizer
 from web4mlx.train.lora import attach_adapters, count_parameters
-from web4mlx.train.recompute import recompute_layers
+from web4mlx.train.network import LibraryLayers, Network, OwnLayers, recompute_plan, why_not_own_layers
+from web4mlx.train.recompute import recompute_library_layers
 
 DTYPES = {"float16": mx.float16, "bfloat16": mx.bfloat16, "float32": mx.float32}
 
@@ -31,12 +32,17 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class TrainingModel:
-    """The base with LoRA layers, the names of the adapted modules and the parameter count of the base."""
+    """The base with LoRA layers, the names of the adapted modules and the parameter count of the base.
+
+    `fallback` says why mlx-lm's layers run instead of ours; empty when ours do.
+    """
 
     model: nn.Module
     names: list[str]
     dtype: mx.Dtype
     base_parameters: int
+    network: Network
+    fallback: str = ""
 
 
 def load_training_data(config: RunConfig, tokenizer: ChatTokenizer) -> TrainingData:
@@ -75,6 +81,20 @@ def load_training_model(config: RunConfig, base: Path) -> TrainingModel:
     model.set_dtype(dtype)
     parameters = count_parameters(model)
     names = attach_adapters(model, config.lora)
-    recompute_layers(model, config.training.recompute_layers)
+    fallback = why_not_own_layers(model)
+    network = build_network(config, model, names, dtype, own=not fallback)
     mx.eval(model.parameters())
-    return TrainingModel(model, names, dtype, parameters)
+    return TrainingModel(model, names, dtype, parameters, network, fallback)
+
+
+def build_network(
+    config: RunConfig, model: nn.Module, names: list[str], dtype: mx.Dtype, own: bool
+) -> Network:
+    """Our layers, or mlx-lm's, with the configured recomputation."""
+    layers = len(model.layers)
+    wanted = config.training.recompute
+    plan = recompute_plan("none" if wanted == "auto" else wanted, layers)
+    if own:
+        return OwnLayers(model, config.lora.scale, config.lora.dropout, dtype, plan)
+    recompute_library_layers(model, plan.count("full"))
+    return LibraryLayers(model, names, dtype)

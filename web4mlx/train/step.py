@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mlx.core as mx
-import mlx.nn as nn
 import mlx.optimizers as optim
 import numpy as np
 
 from web4mlx.config.schema import TrainingConfig
 from web4mlx.train.batches import MicroBatch
-from web4mlx.train.lora import Adapters, place_adapters, seed_dropout
+from web4mlx.train.lora import Adapters
 from web4mlx.train.loss import token_loss_sum
+from web4mlx.train.network import Network
 
 GROWTH_INTERVAL = 200
 FIRST_SCALE = 2.0**12
@@ -62,44 +62,43 @@ def new_optimizer(training: TrainingConfig) -> optim.Optimizer:
 
 
 def step_gradients(
-    model: nn.Module,
+    network: Network,
     adapters: Adapters,
     batches: Sequence[MicroBatch],
-    dtype: mx.Dtype,
-    seed: int,
+    seed: int | None,
     scale: float,
 ) -> tuple[mx.array, Adapters]:
     """Mean token loss of a step and its gradient (not yet unscaled).
 
     Args:
-        model: With LoRA layers attached.
+        network: The model.
         adapters: Float32 master weights.
         batches: The step's micro-batches.
-        dtype: Precision the adapters are cast to.
-        seed: Decides dropout; micro-batch i uses `seed + i`.
+        seed: Decides dropout, micro-batch i uses `seed + i`; None: no dropout.
         scale: Loss scale.
 
     Returns:
-        The loss (float32 scalar, unscaled) and float32 gradients times `scale`.
+        The loss (scalar, unscaled) and float32 gradients times `scale`.
+
+    Raises:
+        ValueError: There is no micro-batch.
     """
+    if not batches:
+        raise ValueError("a step needs at least one micro-batch")
     supervised = sum(len(batch.targets) for batch in batches)
 
-    def loss(weights: Adapters, batch: MicroBatch) -> mx.array:
-        place_adapters(model, weights, dtype)
-        return token_loss_sum(model, batch) * (scale / supervised)
+    def loss(weights: Adapters, batch: MicroBatch, seed: int | None) -> mx.array:
+        return token_loss_sum(network, weights, batch, seed) * (scale / supervised)
 
     loss_and_gradients = mx.value_and_grad(loss)
-    names = sorted({key.rsplit(".", 1)[0] for key in adapters})
     total: mx.array | None = None
     gradients: Adapters = {}
     for index, batch in enumerate(batches):
-        seed_dropout(model, names, seed + index)
-        value, parts = loss_and_gradients(adapters, batch)
+        value, parts = loss_and_gradients(adapters, batch, None if seed is None else seed + index)
         total = value if total is None else total + value
         gradients = {key: gradients[key] + part for key, part in parts.items()} if gradients else parts
         mx.eval(total, gradients)
-    if total is None:
-        raise ValueError("a step needs at least one micro-batch")
+    assert total is not None
     return total / scale, gradients
 
 

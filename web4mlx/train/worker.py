@@ -77,6 +77,11 @@ def train_run(config: RunConfig, run: Path, log: EventLog) -> dict[str, object]:
     else:
         state, adapters = trainer.start(mark)
     warn_of_slow_device(config, log)
+    if loaded.fallback:
+        log.warn(
+            "fallback", f"{loaded.fallback}: mlx-lm's layers are used, without packing",
+            "Our own layers know Llama and Qwen2; others train slower and need more memory.",
+        )  # fmt: skip
     trainable = finish.trainable_parameters(adapters)
     share = trainable / loaded.base_parameters
     plan = {
