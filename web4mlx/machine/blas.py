@@ -17,6 +17,8 @@ from web4mlx.artifacts import atomic_write, cache_folder
 SLOW_BLAS = "reference (slow)"
 _GFORTRAN = b"libgfortran.so.5"
 _loaded: str | None = None
+_is_tunable = False
+TUNING_ROUNDS, TUNING_SIZE, WORTH_IT = 3, 512, 1.15
 
 
 def preload_blas() -> str:
@@ -27,18 +29,19 @@ def preload_blas() -> str:
     Returns:
         What is in use: a path, `reference (slow)` when no fast BLAS was found, or `Accelerate` on macOS.
     """
-    global _loaded
+    global _loaded, _is_tunable
     if _loaded is not None:
         return _loaded
     if sys.platform == "darwin":
         _loaded = "Accelerate"
         return _loaded
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", str(blas_threads()))
-    for candidate in (os.environ.get("WEB4MLX_BLAS"), "libopenblas.so.0", _packaged_openblas()):
-        if candidate and _load(candidate):
-            _loaded = candidate
-            return _loaded
-    _loaded = SLOW_BLAS
+    _is_tunable = "OPENBLAS_NUM_THREADS" not in os.environ
+    if _is_tunable:
+        os.environ["OPENBLAS_NUM_THREADS"] = str(blas_threads())
+    candidates = (os.environ.get("WEB4MLX_BLAS"), "libopenblas.so.0", _packaged_openblas())
+    _loaded = next((name for name in candidates if name and _load(name)), SLOW_BLAS)
+    if _is_tunable:
+        del os.environ["OPENBLAS_NUM_THREADS"]  # read once, by the library; children decide for themselves
     return _loaded
 
 
@@ -46,9 +49,50 @@ def blas_threads() -> int:
     """Threads for matrix products: one core stays free.
 
     OpenBLAS's threads wait for each other by spinning. When another program takes a core they share, products
-    become ten times slower; one thread less costs little beside that.
+    become ten times slower; one thread less costs little beside that. `tune_blas_threads` asks for the last one.
     """
     return max(1, usable_cores() - 1)
+
+
+def tune_blas_threads() -> int:
+    """Use all cores for matrix products while that is really faster than leaving one free.
+
+    It takes a few hundredths of a second, so long work can repeat it: whether the last core helps depends on
+    what else runs. The number of threads does not change results. OPENBLAS_NUM_THREADS switches this off.
+
+    Returns:
+        Threads in use from now on; 0 when they are not ours to choose.
+    """
+    cores = usable_cores()
+    if not _is_tunable or _loaded in (None, SLOW_BLAS, "Accelerate") or cores < 2:
+        return 0
+    library = ctypes.CDLL(_loaded)
+    if not hasattr(library, "openblas_set_num_threads"):
+        return 0
+    fewer, all_cores = _fastest_products(library, (cores - 1, cores))
+    chosen = cores if fewer > all_cores * WORTH_IT else cores - 1
+    library.openblas_set_num_threads(chosen)
+    return chosen
+
+
+def _fastest_products(library: ctypes.CDLL, counts: tuple[int, ...]) -> list[float]:
+    """Median seconds of a matrix product for each number of threads, measured in turn."""
+    import statistics
+    import time
+
+    import mlx.core as mx
+
+    left = mx.random.normal((TUNING_SIZE, TUNING_SIZE), key=mx.random.key(0))
+    mx.eval(left, left @ left)
+    times: list[list[float]] = [[] for _ in counts]
+    for _ in range(TUNING_ROUNDS):
+        for count, seconds in zip(counts, times, strict=True):
+            library.openblas_set_num_threads(count)
+            mx.eval(left @ left)
+            started = time.perf_counter()
+            mx.eval(left @ left, left @ left)
+            seconds.append(time.perf_counter() - started)
+    return [statistics.median(seconds) for seconds in times]
 
 
 def usable_cores() -> int:

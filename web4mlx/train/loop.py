@@ -12,6 +12,7 @@ import mlx.core as mx
 
 from web4mlx.config.schema import RunConfig
 from web4mlx.events import Checkpoint, EventLog, Metric, Progress, Step, Validation
+from web4mlx.machine.blas import tune_blas_threads
 from web4mlx.machine.memory import read_memory
 from web4mlx.train.batches import Layout
 from web4mlx.train.checkpoint import TrainState, prune_checkpoints, save_checkpoint
@@ -81,6 +82,7 @@ class Trainer:
         meter = Meter(self.sampler.total_steps, state)
         with StopSignals(self):
             started = time.perf_counter()
+            tune_blas_threads()
             self.probe_longest(adapters)
             if state.step == 0:
                 self.validate(state, adapters)
@@ -194,6 +196,7 @@ class Trainer:
 
     def report(self, state: TrainState, meter: Meter, plan: StepPlan) -> None:
         """Write a report of the steps since the last one."""
+        tune_blas_threads()
         memory = read_memory()
         epoch = plan.step / self.sampler.steps_per_epoch
         step = self.log.write(
