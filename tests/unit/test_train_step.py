@@ -26,9 +26,9 @@ from web4mlx.train.lora import (  # noqa: E402
     place_adapters,
 )
 from web4mlx.train.loss import plain_loss_sum  # noqa: E402
-from web4mlx.train.network import LibraryLayers, OwnLayers, recompute_plan  # noqa: E402
+from web4mlx.train.network import LibraryLayers, OwnLayers  # noqa: E402
 from web4mlx.train.packing import pack  # noqa: E402
-from web4mlx.train.recompute import recompute_library_layers  # noqa: E402
+from web4mlx.train.recompute import recompute_library_layers, recompute_plan  # noqa: E402
 from web4mlx.train.step import LossScale, apply_gradients, new_optimizer, step_gradients  # noqa: E402
 
 

@@ -49,7 +49,8 @@ def blas_threads() -> int:
     """Threads for matrix products: one core stays free.
 
     OpenBLAS's threads wait for each other by spinning. When another program takes a core they share, products
-    become ten times slower; one thread less costs little beside that. `tune_blas_threads` asks for the last one.
+    become ten times slower; one thread less costs little beside that. `tune_blas_threads` asks for the last
+    one.
     """
     return max(1, usable_cores() - 1)
 

@@ -11,7 +11,7 @@ from typing import Any
 import mlx.core as mx
 
 from web4mlx.config.schema import RunConfig
-from web4mlx.events import Checkpoint, EventLog, Metric, Progress, Step, Validation
+from web4mlx.events import Checkpoint, EventLog, Progress, Step, Validation
 from web4mlx.machine.blas import tune_blas_threads
 from web4mlx.machine.memory import read_memory
 from web4mlx.train.batches import Layout
@@ -19,6 +19,7 @@ from web4mlx.train.checkpoint import TrainState, prune_checkpoints, save_checkpo
 from web4mlx.train.guards import Guards
 from web4mlx.train.lora import Adapters, first_adapters
 from web4mlx.train.loss import token_loss_sum
+from web4mlx.train.memory_plan import MemoryPlan
 from web4mlx.train.meter import Meter
 from web4mlx.train.prepare import TrainingData, TrainingModel
 from web4mlx.train.sampler import Sampler, StepPlan
@@ -55,6 +56,7 @@ class Trainer:
         self.stop_requested = False
         self.change_gradients: Callable[[int, Adapters], Adapters] = lambda step, gradients: gradients
         self.layout = layout_for(config, loaded)
+        self.memory = MemoryPlan(config, loaded, run, log)
         self.validation_batches = self.layout(data.validation, range(len(data.validation)))
 
     def start(self, fingerprint: str) -> tuple[TrainState, Adapters]:
@@ -83,7 +85,7 @@ class Trainer:
         with StopSignals(self):
             started = time.perf_counter()
             tune_blas_threads()
-            self.probe_longest(adapters)
+            self.memory.prepare(self.data, self.sampler, self.layout, adapters)
             if state.step == 0:
                 self.validate(state, adapters)
             meter.exclude(time.perf_counter() - started)
@@ -104,16 +106,6 @@ class Trainer:
                 if stop:
                     break
         return adapters
-
-    def probe_longest(self, adapters: Adapters) -> None:
-        """Compute the gradient of the longest row once, so that too little memory shows now, not in hours."""
-        longest = int(self.data.train.lengths.argmax())
-        batches = self.layout(self.data.train, [longest])
-        mx.reset_peak_memory()
-        step_gradients(self.loaded.network, adapters, batches, 0, self.scale.value)
-        self.log.write(
-            Metric, name="peak memory of the longest row", value=mx.get_peak_memory(), unit="bytes"
-        )
 
     def one_step(self, plan: StepPlan, state: TrainState, adapters: Adapters, meter: Meter) -> Adapters:
         """Take one optimizer step and account for it in `state` and `meter`."""
@@ -207,6 +199,7 @@ class Trainer:
             process_memory_bytes=memory.process_bytes, swap_used_bytes=memory.swap_used_bytes,
             **meter.take(state),
         )  # fmt: skip
+        self.memory.watch(mx.get_peak_memory())
         self.guards.check_report(step)  # type: ignore[arg-type]
 
 

@@ -123,12 +123,3 @@ def why_not_own_layers(model: nn.Module) -> str:
     if any(kind != "full_attention" for kind in getattr(args, "layer_types", None) or []):
         return "sliding-window attention"
     return ""
-
-
-def recompute_plan(wanted: str | int, layers: int) -> list[Recompute]:
-    """What each layer recomputes: a word for all; a number of first layers in full, the rest selectively."""
-    if isinstance(wanted, int):
-        return [("full" if index < wanted else "selective") for index in range(layers)]
-    if wanted not in ("none", "selective", "full"):
-        raise ValueError(f"{wanted!r} is no way to recompute")
-    return [wanted] * layers  # type: ignore[list-item]  # narrowed by the line above

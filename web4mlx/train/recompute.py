@@ -45,6 +45,15 @@ def recomputed(function: Callable[[Arrays, Arrays], Arrays]) -> Callable[[Arrays
     return call
 
 
+def recompute_plan(wanted: str | int, layers: int) -> list[Recompute]:
+    """What each layer recomputes: a word for all; a number of first layers in full, the rest selectively."""
+    if isinstance(wanted, int):
+        return [("full" if index < wanted else "selective") for index in range(layers)]
+    if wanted not in ("none", "selective", "full"):
+        raise ValueError(f"{wanted!r} is no way to recompute")
+    return [wanted] * layers  # type: ignore[list-item]  # narrowed by the line above
+
+
 def recompute_library_layers(model: nn.Module, count: int) -> None:
     """Make the first `count` of mlx-lm's layers recompute."""
     for layer in model.layers[:count]:

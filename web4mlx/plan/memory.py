@@ -1,0 +1,110 @@
+"""Peak memory of a training step, predicted from shapes: what each part holds when it holds most.
+
+Sizes follow the code of `web4mlx.train`: what a layer keeps for the backward pass in each way of recomputing,
+and the largest temporaries beside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from web4mlx.plan.shape import ModelShape
+from web4mlx.plan.work import RowWork
+from web4mlx.train.attention import BLOCK_QUERIES
+from web4mlx.train.loss import chunk_shape
+from web4mlx.train.recompute import Recompute
+
+MASTER_BYTES = 4
+"""Bytes of a master weight, a gradient, an optimizer moment, an attention score."""
+LIVE_SCORES = 5
+"""Arrays of a block's scores, or of a chunk's logits, that exist at a time."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What memory depends on besides shape and row.
+
+    Attributes:
+        value_bytes: Bytes of an activation.
+        weight_bytes: Bytes of the base's weights in all.
+        dropout: Whether adapters have dropout.
+        on_gpu: Decides the chunks of the head.
+    """
+
+    value_bytes: int
+    weight_bytes: int
+    dropout: bool
+    on_gpu: bool
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of each part; their sum is the predicted peak."""
+
+    weights: int
+    adapters: int
+    optimizer: int
+    activations: int
+    loss: int
+    transient: int
+
+    @property
+    def peak(self) -> int:
+        """The sum."""
+        return sum(asdict(self).values())
+
+
+def predict_memory(
+    shape: ModelShape, row: RowWork, recompute: Sequence[Recompute], settings: Settings
+) -> Memory:
+    """Predict the peak of a step whose largest micro-batch is `row`.
+
+    Args:
+        shape: Model and adapter.
+        row: The largest micro-batch.
+        recompute: What each layer recomputes.
+        settings: Precision and the like.
+    """
+    size = settings.value_bytes
+    kept = sum(kept_values(shape, row, way, settings) for way in recompute)
+    inner = kept_values(shape, row, "none", settings) if "full" in recompute else 0
+    masters = shape.adapter * MASTER_BYTES
+    return Memory(
+        weights=settings.weight_bytes,
+        adapters=3 * masters + shape.adapter * size,
+        optimizer=2 * masters,
+        activations=int(kept * size),
+        loss=_loss_bytes(shape, row, settings),
+        transient=int(inner * size + _backward_bytes(shape, row, size)),
+    )
+
+
+def kept_values(shape: ModelShape, row: RowWork, way: Recompute, settings: Settings) -> float:
+    """Values that one layer keeps for its backward pass; scores count in values of `value_bytes`."""
+    tokens, rank = row.computed, shape.rank
+    hidden, wide, heads = shape.hidden, shape.wide, shape.queries + 2 * shape.keys
+    if way == "full":
+        return tokens * hidden
+    widened = MASTER_BYTES / settings.value_bytes
+    output_side = shape.queries + rank + (2 * shape.queries if settings.dropout else 0)
+    if way == "selective":
+        normalizers = shape.heads * widened
+        return tokens * (2 * hidden + heads + output_side + 2 * wide + normalizers)
+    dropped = 2 * (2 * hidden + wide) if settings.dropout else 0
+    per_token = 4 * hidden + heads + output_side + 4 * wide + 6 * rank + dropped
+    return tokens * per_token + row.scores * shape.heads * widened
+
+
+def _backward_bytes(shape: ModelShape, row: RowWork, size: int) -> float:
+    """Gradients inside one layer's SwiGLU block and one block of attention, whichever is larger."""
+    longest = min(row.scores / max(row.computed, 1) * 2, row.computed)
+    block = BLOCK_QUERIES * longest * shape.heads * MASTER_BYTES * LIVE_SCORES
+    return max(row.computed * (5 * shape.wide + 2 * shape.hidden) * size, block)
+
+
+def _loss_bytes(shape: ModelShape, row: RowWork, settings: Settings) -> int:
+    """Hidden states and their gradient on supervised rows, and one chunk of logits."""
+    rows, columns = chunk_shape(shape.vocabulary, settings.on_gpu)
+    rows = min(rows, int(row.supervised))
+    chunks = -(-shape.vocabulary // columns)
+    held = row.supervised * shape.hidden * (2 * settings.value_bytes + 2 * MASTER_BYTES)
+    return int(held + rows * (columns * LIVE_SCORES + chunks * shape.hidden) * MASTER_BYTES)
