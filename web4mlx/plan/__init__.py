@@ -1,0 +1,1 @@
+"""Planning a training run before it starts."""
