@@ -13,6 +13,7 @@ from web4mlx.data.chat import Row
 from web4mlx.data.rows import RowSet, load_rows
 from web4mlx.data.selection import load_training_rows, read_selection, select_rows, write_selection
 from web4mlx.errors import MissingPrerequisite, Problems, UsageError
+from web4mlx.stages import Line, data_settings, is_same_training
 from web4mlx.train.settings import describe_inputs, fingerprint
 
 
@@ -146,6 +147,15 @@ def test_only_a_set_selection_is_part_of_what_decides_the_weights(in_tmp: Path) 
         assert inputs["selection"].path == str(in_tmp / "chosen.ids")
         marks.add(fingerprint(chosen, inputs))
     assert len(marks) == 3
+
+
+def test_a_selection_is_another_training_of_the_same_checked_data(in_tmp: Path) -> None:
+    config = load_config(write_project(in_tmp))
+    chosen = with_selection(config, written(in_tmp, "sample-0001\n"))
+    one, other = (Line(c, Path("config.toml"), print, base=Path("base")) for c in (config, chosen))
+    assert data_settings(one) == data_settings(other)
+    assert is_same_training(config, config)
+    assert not is_same_training(config, chosen)
 
 
 def test_a_saved_configuration_keeps_its_selection(in_tmp: Path) -> None:

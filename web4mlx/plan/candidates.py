@@ -54,17 +54,17 @@ def read_candidates(
         UsageError: The selection cannot be read.
     """
     files = [*data.train, data.eval]
-    rows = {file: load_rows([file], tokenizer, system) for file in files}
+    tokens = {file: trained_tokens(load_rows([file], tokenizer, system), data) for file in files}
     allowed = read_selection(data.selection) if data.selection else None
-    total, done = sum(map(len, rows.values())), 0
+    total, done = sum(map(len, tokens.values())), 0
     started = reported = time.monotonic()
     found: dict[str, list[Candidate]] = {}
     for file in files:
         is_eval = file == data.eval
         candidates = found.setdefault(str(file), [])
-        for sample, tokens in zip(read_samples(file), trained_tokens(rows[file], data), strict=True):
+        for sample, count in zip(read_samples(file), tokens[file], strict=True):
             if is_eval or allowed is None or sample.sample_id in allowed:
-                candidates.append(describe(sample, tokens, is_eval))
+                candidates.append(describe(sample, count, is_eval))
             done += 1
             if (now := time.monotonic()) - reported > REPORT_EVERY_S or done == total:
                 eta_s = (now - started) / done * (total - done)

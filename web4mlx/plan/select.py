@@ -83,22 +83,38 @@ def propose(
     weights = [count_tokens(stratum.available) for stratum in strata]
     budgets = share_out(budget_tokens, weights, [count_tokens(stratum.ranked) for stratum in strata])
     chosen = [choose(stratum.ranked, budget) for stratum, budget in zip(strata, budgets, strict=True)]
-    tokens = sum(map(count_tokens, chosen))
-    if not tokens:
+    if not any(chosen):
         raise UsageError(f"{budget_tokens:,} tokens an epoch: no sample fits", "Allow more time.")
-    shares = []
-    sample_ids: list[str] = []
-    for stratum, picked, weight in zip(strata, chosen, weights, strict=True):
-        names = {candidate.sample_id for candidate in picked}
-        sample_ids += [one.sample_id for one in stratum.available if one.sample_id in names]
-        copies, spent = len(stratum.available) - len(stratum.ranked), count_tokens(picked)
-        shares.append(
-            FileShare(
-                stratum.file, len(stratum.available), copies, len(picked), spent,
-                share=spent / tokens, corpus_share=weight / sum(weights),
-            )
-        )  # fmt: skip
-    return Selection(tuple(sample_ids), tokens, budget_tokens, tuple(shares), seed)
+    names = {candidate.sample_id for picked in chosen for candidate in picked}
+    return Selection(
+        sample_ids=tuple(
+            one.sample_id for stratum in strata for one in stratum.available if one.sample_id in names
+        ),
+        tokens=sum(map(count_tokens, chosen)),
+        budget_tokens=budget_tokens,
+        files=describe_shares(strata, chosen),
+        seed=seed,
+    )
+
+
+def describe_shares(
+    strata: Sequence[Stratum], chosen: Sequence[Sequence[Candidate]]
+) -> tuple[FileShare, ...]:
+    """What was chosen of each file, and what part of the whole that is."""
+    corpus = sum(count_tokens(stratum.available) for stratum in strata)
+    total = sum(map(count_tokens, chosen))
+    return tuple(
+        FileShare(
+            file=stratum.file,
+            available=len(stratum.available),
+            duplicates=len(stratum.available) - len(stratum.ranked),
+            chosen=len(picked),
+            tokens=count_tokens(picked),
+            share=count_tokens(picked) / total,
+            corpus_share=count_tokens(stratum.available) / corpus,
+        )
+        for stratum, picked in zip(strata, chosen, strict=True)
+    )
 
 
 def count_tokens(candidates: Iterable[Candidate]) -> int:
@@ -175,8 +191,8 @@ def share_out(budget: int, weights: Sequence[int], limits: Sequence[int]) -> lis
     while parts:
         total = sum(weights[part] for part in parts)
         quota = {part: left * weights[part] // total for part in parts}
-        by_remainder = sorted(parts, key=lambda part: -(left * weights[part] % total))  # noqa: B023
-        for part in by_remainder[: left - sum(quota.values())]:
+        remainder = {part: left * weights[part] % total for part in parts}
+        for part in sorted(parts, key=remainder.__getitem__, reverse=True)[: left - sum(quota.values())]:
             quota[part] += 1
         full = [part for part in parts if quota[part] >= limits[part]]
         for part in full or parts:
