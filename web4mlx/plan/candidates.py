@@ -68,7 +68,7 @@ def read_candidates(
             done += 1
             if (now := time.monotonic()) - reported > REPORT_EVERY_S or done == total:
                 eta_s = (now - started) / done * (total - done)
-                log.write(Progress, done=done, total=total, unit="samples", message="compare", eta_s=eta_s)
+                log.write(Progress, done=done, total=total, unit="samples", message="read", eta_s=eta_s)
                 reported = now
     return found
 
