@@ -54,14 +54,14 @@ class StageTimes:
         if not all(file.is_file() for file in data.train):
             return None
         if self._train_s is None:
-            from web4mlx.data.rows import load_rows
+            from web4mlx.data.selection import load_training_rows
             from web4mlx.machine.blas import measure_gflops
             from web4mlx.machine.mlx_runtime import gpu_kind
             from web4mlx.modelfile import read_modelfile
             from web4mlx.models.tokenizer import ChatTokenizer
 
             tokenizer, system = ChatTokenizer(base), read_modelfile(self.config.modelfile).system
-            tokens = len(load_rows(data.train, tokenizer, system).tokens) * self.config.training.epochs
+            tokens = len(load_training_rows(data, tokenizer, system).tokens) * self.config.training.epochs
             parameters = count_parameters(base)
             kind = "gpu" if gpu_kind() else "cpu"
             speed = measure_gflops() * 1e9 * TRAINING_EFFICIENCY[kind]

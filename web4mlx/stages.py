@@ -73,7 +73,7 @@ def data_settings(line: Line) -> dict[str, object]:
     """What a data check depends on besides the files."""
     from web4mlx.models.tokenizer import ChatTokenizer
 
-    settings: dict[str, object] = line.config.data.model_dump(mode="json")
+    settings: dict[str, object] = line.config.data.model_dump(mode="json", exclude={"selection"})
     return settings | {"tokenizer": ChatTokenizer(line.base).digest}
 
 
@@ -137,7 +137,7 @@ def is_same_training(one: RunConfig, other: RunConfig) -> bool:
     """Whether two configurations train the same weights from the same places."""
     from web4mlx.train.settings import training_settings
 
-    places = [(c.model, c.data.train, c.data.eval, c.modelfile) for c in (one, other)]
+    places = [(c.model, c.data.train, c.data.eval, c.data.selection, c.modelfile) for c in (one, other)]
     return places[0] == places[1] and training_settings(one) == training_settings(other)
 
 

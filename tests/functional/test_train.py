@@ -14,7 +14,7 @@ import pytest
 from tests.training_project import sample_row, write_jsonl, write_project
 from web4mlx.config import load_config
 from web4mlx.errors import StageCrashed, UsageError
-from web4mlx.events import EventLog, Step, Validation, Warned, read_events
+from web4mlx.events import EventLog, Started, Step, Validation, Warned, read_events
 from web4mlx.train import deaths, supervise, worker
 
 
@@ -208,6 +208,27 @@ def test_long_prompts_never_give_nan_and_never_lose_the_end(in_tmp: Path) -> Non
     assert all(np.isfinite(e.loss) for e in events if isinstance(e, Step | Validation))
     assert [e.code for e in events if isinstance(e, Warned)].count("dropped") == 4
     assert json.loads((run / "training_stats.json").read_text())["dropped_samples"] == 4
+
+
+def test_a_selection_trains_as_files_that_hold_nothing_else(project: Path, in_tmp: Path) -> None:
+    from web4mlx.artifacts import read_manifest
+
+    chosen = [f"sample-{number:04d}" for number in (1, 2, 5, 9, 14, 15, 16, 20, 28)]
+    (in_tmp / "chosen.ids").write_text("# nine\n" + "\n".join(reversed(chosen)) + "\n")
+    plain = project.read_text()
+    project.write_text(plain.replace("[data]\n", '[data]\nselection = "chosen.ids"\n'))
+    selected, events = train_here(project)
+    assert [e.plan["samples"] for e in events if isinstance(e, Started)] == [9]
+    assert json.loads((selected / "training_stats.json").read_text())["samples_seen"] == 18
+    manifest = read_manifest(selected)
+    assert manifest is not None
+    assert manifest.inputs["selection"].path == "chosen.ids"
+    project.write_text(plain)
+    for file in (in_tmp / "data" / "style_core.jsonl", in_tmp / "data" / "guardrails.jsonl"):
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        write_jsonl(file, [row for row in rows if row["metadata"]["sample_id"] in chosen])
+    reduced, _ = train_here(project)
+    assert adapter_bytes(selected) == adapter_bytes(reduced)
 
 
 def test_only_the_last_checkpoints_and_the_best_stay(in_tmp: Path) -> None:

@@ -295,6 +295,13 @@ def test_data_files_are_counted_or_named(config: RunConfig) -> None:
     assert "data/a.jsonl is empty" in item.detail
 
 
+def test_a_missing_selection_is_named(config: RunConfig) -> None:
+    data = config.data.model_copy(update={"selection": Path("short.ids")})
+    item = project.check_data_files(config.model_copy(update={"data": data}))
+    assert verdict(item) == "problem"
+    assert "short.ids is missing" in item.detail
+
+
 def test_a_corpus_that_will_be_generated_is_no_problem(config: RunConfig) -> None:
     demo = config.model_copy(update={"data": config.data.model_copy(update={"sample_scale": "demo"})})
     for file in (*config.data.train, config.data.eval):

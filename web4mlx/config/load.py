@@ -171,6 +171,7 @@ def check_paths(config: RunConfig, path: Path, *, need_data: bool = True) -> Non
         problems.append(f"modelfile = '{config.modelfile}': no such file")
     if need_data:
         files = [("data.train", file) for file in config.data.train] + [("data.eval", config.data.eval)]
+        files += [("data.selection", config.data.selection)] if config.data.selection else []
         problems += [f"{key} = '{file}': no such file" for key, file in files if not file.is_file()]
     problems += [
         f"{key} = '{folder}': {reason}"

@@ -42,11 +42,13 @@ class DataConfig(Section):
 
     `row_tokens` bounds the tokens that go through the model together: a packed row, or a bucketed
     micro-batch. `expected_counts` maps a file's stem to its number of samples; `expected_total_tokens` and
-    `expected_mean_tokens` are inclusive ranges over the training files.
+    `expected_mean_tokens` are inclusive ranges over the training files. `selection` is a file with the ids of
+    the samples to train on, one a line; None trains on all.
     """
 
     train: tuple[Path, ...] = Field(min_length=1)
     eval: Path
+    selection: Path | None = None
     expected_counts: dict[str, Positive] = Field(default_factory=dict)
     expected_total_tokens: Annotated[tuple[int, int], Ascending] | None = None
     expected_mean_tokens: Annotated[tuple[int, int], Ascending] | None = None

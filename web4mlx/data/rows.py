@@ -76,8 +76,20 @@ class RowSet:
         """SHA-256 of all tokens, masks and row borders."""
         return sha256_bytes(self.tokens.tobytes() + self.mask.tobytes() + self.offsets.tobytes())
 
+    def select(self, indices: Sequence[int]) -> "RowSet":
+        """The rows of these numbers, in this order."""
+        chosen = RowSet([])
+        spans = [slice(self.offsets[index], self.offsets[index + 1]) for index in indices]
+        chosen.tokens = np.concatenate([self.tokens[:0], *(self.tokens[span] for span in spans)])
+        chosen.mask = np.concatenate([self.mask[:0], *(self.mask[span] for span in spans)])
+        chosen.offsets = np.concatenate([[0], np.cumsum(self.lengths[list(indices)])]).astype(np.int64)
+        chosen.sample_ids = [self.sample_ids[index] for index in indices]
+        return chosen
+
     def fit(self, max_length: int, policy: TooLong) -> tuple["RowSet", LengthReport]:
         """Apply the length policy; every kept row ends with its end token and has a supervised token."""
+        if not (self.lengths > max_length).any():
+            return self, LengthReport(len(self))
         kept: list[Row] = []
         shortened = split = 0
         dropped: list[str] = []

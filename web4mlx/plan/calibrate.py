@@ -41,6 +41,11 @@ class Forecast:
     layers: dict[Recompute, float]
     head: float
 
+    def corrected(self, factor: float) -> "Forecast":
+        """This forecast with all times multiplied."""
+        layers = {way: value * factor for way, value in self.layers.items()}
+        return replace(self, layers=layers, head=self.head * factor)
+
     def seconds(self, work: RowWork, recompute: Sequence[Recompute]) -> float:
         """Predicted seconds of forward and backward."""
         layers = sum(

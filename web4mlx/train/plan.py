@@ -7,7 +7,7 @@ from web4mlx.train.sampler import Sampler
 
 def describe_plan(config: RunConfig) -> dict[str, object]:
     """Samples, steps, tokens and parameters of a run, for `train --dry-run`."""
-    from web4mlx.data.rows import load_rows
+    from web4mlx.data.selection import load_training_rows
     from web4mlx.modelfile import read_modelfile
     from web4mlx.models.base import find_base
     from web4mlx.models.tokenizer import ChatTokenizer
@@ -17,7 +17,8 @@ def describe_plan(config: RunConfig) -> dict[str, object]:
     base = find_base(config.model)
     training, data = config.training, config.data
     system = read_modelfile(config.modelfile).system
-    rows, lengths = load_rows(data.train, ChatTokenizer(base), system).fit(data.max_seq_length, data.too_long)
+    rows = load_training_rows(data, ChatTokenizer(base), system)
+    rows, lengths = rows.fit(data.max_seq_length, data.too_long)
     if not len(rows):
         raise CheckFailed(f"no row is left at max_seq_length = {data.max_seq_length}")
     sampler = Sampler(len(rows), training.samples_per_step, training.epochs, training.seed)

@@ -8,6 +8,7 @@ import mlx.nn as nn
 
 from web4mlx.config.schema import RunConfig
 from web4mlx.data.rows import LengthReport, RowSet, load_rows
+from web4mlx.data.selection import load_training_rows
 from web4mlx.errors import CheckFailed
 from web4mlx.machine.describe import chip_name
 from web4mlx.machine.mlx_runtime import choose_dtype
@@ -53,9 +54,9 @@ def load_training_data(config: RunConfig, tokenizer: ChatTokenizer) -> TrainingD
     """
     system = read_modelfile(config.modelfile).system
     data = config.data
-    train, lengths = load_rows(data.train, tokenizer, system).fit(data.max_seq_length, data.too_long)
+    train, lengths = load_training_rows(data, tokenizer, system).fit(data.max_seq_length, data.too_long)
     held_out, _ = load_rows([data.eval], tokenizer, system).fit(data.max_seq_length, "drop")
-    validation = RowSet([held_out[i] for i in spread(len(held_out), data.validation_rows)])
+    validation = held_out.select(spread(len(held_out), data.validation_rows))
     for name, rows in (("data.train", train), ("data.eval", validation)):
         if not len(rows):
             raise CheckFailed(

@@ -11,6 +11,8 @@ def describe_inputs(config: RunConfig) -> dict[str, Input]:
     """Manifest entries of everything a training run depends on."""
     files = {f"data:{file.name}": file for file in (*config.data.train, config.data.eval)}
     inputs = {name: describe_input(file) for name, file in files.items()}
+    if config.data.selection:
+        inputs["selection"] = describe_input(config.data.selection)
     inputs["base"] = describe_input(find_base(config.model))
     inputs["modelfile"] = describe_input(config.modelfile)
     return inputs

@@ -64,6 +64,8 @@ def check_data_files(config: RunConfig) -> Item:
     if len(absent) == len(files) and scale:
         fix = f"`web4mlx run` generates them, or `web4mlx data sample --scale {scale} --folder {folder}`."
         return warning(name, f"none of {len(files)} in {folder} yet", fix)
+    if (chosen := config.data.selection) and not chosen.is_file():
+        absent.append(chosen)
     if absent or empty:
         faults = [f"{file} is missing" for file in absent] + [f"{file} is empty" for file in empty]
         return missing(name, "; ".join(faults), "Put the files there, or correct [data] in the config.")
