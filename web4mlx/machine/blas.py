@@ -9,6 +9,7 @@ import ctypes
 import ctypes.util
 import os
 import sys
+import warnings
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
@@ -35,6 +36,8 @@ def preload_blas() -> str:
     if sys.platform == "darwin":
         _loaded = "Accelerate"
         return _loaded
+    if "mlx.core" in sys.modules:
+        warnings.warn("MLX was imported before its BLAS: products are 50 times slower", stacklevel=2)
     _is_tunable = "OPENBLAS_NUM_THREADS" not in os.environ
     if _is_tunable:
         os.environ["OPENBLAS_NUM_THREADS"] = str(blas_threads())

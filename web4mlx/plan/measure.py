@@ -4,7 +4,7 @@ import time
 
 import mlx.core as mx
 
-from web4mlx.plan.report import Plan, Strategy
+from web4mlx.plan.report import Plan, PlanReport, Strategy
 from web4mlx.plan.work import add_up, work_of
 from web4mlx.train.lora import first_adapters
 from web4mlx.train.prepare import load_training_model
@@ -12,6 +12,15 @@ from web4mlx.train.recompute import recompute_plan
 from web4mlx.train.step import apply_gradients, new_optimizer, step_gradients
 
 STEPS = 3
+
+
+def measured_report(plan: Plan) -> PlanReport:
+    """The plan's report, corrected by steps of the way it chose."""
+    chosen = plan.report().chosen
+    if chosen is None:
+        return plan.report()
+    measured = measure_strategy(plan, chosen)
+    return plan.report().model_copy(update={"measured": measured})
 
 
 def measure_strategy(plan: Plan, strategy: Strategy) -> dict[str, float]:
@@ -43,8 +52,9 @@ def measure_strategy(plan: Plan, strategy: Strategy) -> dict[str, float]:
             real += done.real
     peak = mx.get_peak_memory()
     result = {
-        "peak_bytes": float(peak), "predicted_peak_bytes": float(plan.planner.peak(work.largest, strategy.recompute)),
-        "step_s": measured / STEPS, "predicted_step_s": predicted / STEPS, "tokens_per_second": real / measured,
+        "peak_bytes": float(peak), "predicted_peak_bytes": float(plan.planner.peak(work.largest,
+        strategy.recompute)), "step_s": measured / STEPS, "predicted_step_s": predicted / STEPS,
+        "tokens_per_second": real / measured,
     }  # fmt: skip
     plan.planner = plan.planner.corrected(work.largest, strategy.recompute, peak)
     plan.forecast = plan.forecast.corrected(measured / predicted)

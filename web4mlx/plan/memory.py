@@ -89,8 +89,9 @@ def kept_values(shape: ModelShape, row: RowWork, way: Recompute, settings: Setti
     if way == "selective":
         normalizers = shape.heads * widened
         return tokens * (2 * hidden + heads + output_side + 2 * wide + normalizers)
-    dropped = 2 * (2 * hidden + wide) if settings.dropout else 0
-    per_token = 4 * hidden + heads + output_side + 4 * wide + 6 * rank + dropped
+    # Without dropout the adapters' inputs are the norms' and SwiGLU's results; with it, masked copies and masks.
+    inputs = (2 if settings.dropout else 1) * (2 * hidden + wide)
+    per_token = 2 * hidden + heads + output_side + 3 * wide + 6 * rank + inputs
     return tokens * per_token + row.scores * shape.heads * widened
 
 
