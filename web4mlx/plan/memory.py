@@ -89,7 +89,7 @@ def kept_values(shape: ModelShape, row: RowWork, way: Recompute, settings: Setti
     if way == "selective":
         normalizers = shape.heads * widened
         return tokens * (2 * hidden + heads + output_side + 2 * wide + normalizers)
-    # Without dropout the adapters' inputs are the norms' and SwiGLU's results; with it, masked copies and masks.
+    # Without dropout adapters read what norms and SwiGLU give; with it, masked copies, and masks are kept.
     inputs = (2 if settings.dropout else 1) * (2 * hidden + wide)
     per_token = 2 * hidden + heads + output_side + 3 * wide + 6 * rank + inputs
     return tokens * per_token + row.scores * shape.heads * widened

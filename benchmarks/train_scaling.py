@@ -1,0 +1,61 @@
+"""How speed and memory scale: with the sequence's length, the samples of a step, the vocabulary.
+
+    python benchmarks/train_scaling.py [--rounds N] [--json] [--out FILE]
+
+Ours (selective recompute for lengths) beside mlx-lm's own loop, taking turns.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from train_vs_mlx_lm import interleave, ratio
+
+LENGTHS = (256, 512, 1024, 2048)
+SAMPLES = (1, 4, 12, 24)
+VOCABULARIES = (16_384, 49_152, 147_456)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--config", default="demo")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", action="store_true", dest="as_json")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    common = {"rounds": args.rounds, "threads": args.threads, "config": args.config}
+    result: dict[str, dict[str, Any]] = {"length": {}, "samples": {}, "vocabulary": {}}
+    for length in LENGTHS:
+        result["length"][str(length)] = compare("web4mlx_selective", length=length, **common)
+    for samples in SAMPLES:
+        result["samples"][str(samples)] = compare("web4mlx", samples=samples, **common)
+    for vocabulary in VOCABULARIES:
+        options = {"length": 256, "vocabulary": vocabulary}
+        result["vocabulary"][str(vocabulary)] = compare("web4mlx", **options, **common)
+    if args.out:
+        args.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+    if args.as_json:
+        print(json.dumps(result, indent=2))
+        return
+    for axis, points in result.items():
+        print(f"{axis:>12s}  speed  activations, ours over mlx-lm's")
+        for point, row in points.items():
+            print(
+                f"{point:>12s}{row['speed']:7.2f}×{row['activations']:8.2f}  {'█' * round(12 * row['speed'])}"
+            )
+
+
+def compare(ours: str, **options: Any) -> dict[str, float]:
+    """Our speed and activation memory over mlx-lm's."""
+    medians = interleave((ours, "mlx_lm"), **options)
+    one, other = medians[ours], medians["mlx_lm"]
+    return {
+        "speed": ratio(one, other, "tokens_per_second"),
+        "activations": ratio(one, other, "activation_bytes"),
+    }
+
+
+if __name__ == "__main__":
+    main()
