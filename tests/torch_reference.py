@@ -34,7 +34,7 @@ class TinyShape:
     hidden: int = 16
     wide: int = 20
     vocabulary: int = 23
-    spread: float = 1.0
+    spread: float = 0.6
 
     @property
     def config(self) -> dict[str, Any]:

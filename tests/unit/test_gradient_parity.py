@@ -1,9 +1,9 @@
-"""The training path gives the gradients of each sample run alone by PyTorch, to the last digits of float64."""
+"""The training path gives the gradients of each sample run alone by PyTorch, in float64 and float32."""
 
 import inspect
 import textwrap
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ mx = load_mlx("cpu")
 
 from mlx_lm.utils import load_model  # noqa: E402
 
-from web4mlx.train import attention, loss, network, packing  # noqa: E402
+from web4mlx.train import attention, layers, loss, network, packing, recompute  # noqa: E402
 from web4mlx.train.batches import Layout, MicroBatch  # noqa: E402
 from web4mlx.train.lora import attach_adapters, first_adapters  # noqa: E402
 from web4mlx.train.network import OwnLayers, recompute_plan  # noqa: E402
@@ -73,33 +73,34 @@ def make_rows(prefix: int, tails: list[tuple[int, int, float]], seed: int = 0) -
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    prefix = draw(st.integers(0, 20))
-    tail = st.tuples(
-        st.integers(1 if prefix else 2, 26), st.integers(0, 12), st.sampled_from([0.0, 0.5, 1.0])
-    )
-    rows = make_rows(prefix, draw(st.lists(tail, min_size=1, max_size=6)), draw(st.integers(0, 99)))
+    prefix = draw(st.integers(0, 12))
+    tail = st.tuples(st.integers(1 if prefix else 2, 16), st.integers(0, 9), st.sampled_from([0.0, 0.5, 1.0]))
+    rows = make_rows(prefix, draw(st.lists(tail, min_size=1, max_size=5)), draw(st.integers(0, 99)))
     return Case(
         rows + rows[: draw(st.integers(0, 2))],
         draw(st.sampled_from(BATCHINGS)),
-        draw(st.sampled_from([8, 30, 64, 400])),
+        draw(st.sampled_from([8, 24, 48, 400])),
         draw(st.sampled_from(["none", "selective", "full", 0, 1, 2])),
         draw(st.one_of(st.just(PROJECTIONS), st.sets(st.sampled_from(PROJECTIONS), min_size=1).map(tuple))),
         draw(st.sampled_from(["all", 1, 2])),
-        draw(st.sampled_from([1, 4, 128])),
+        draw(st.sampled_from([3, 128])),
         draw(st.sampled_from([(5, 7), (256, 4096)])),
     )
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder of each shape's model."""
-    return {name: shape.write(tmp_path_factory.mktemp("model")) for name, shape in SHAPES.items()}
+@dataclass(frozen=True)
+class Pair:
+    """A model's folder, and the same model in PyTorch."""
+
+    folder: Path
+    reference: Any = field(repr=False)
 
 
 @pytest.fixture(scope="module")
-def references(folders: dict[str, Path]) -> dict[str, Any]:
-    """The same models in PyTorch."""
-    return {name: load_reference(folder) for name, folder in folders.items()}
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pair]:
+    """Each shape's model."""
+    folders = {name: shape.write(tmp_path_factory.mktemp("model")) for name, shape in SHAPES.items()}
+    return {name: Pair(folder, load_reference(folder)) for name, folder in folders.items()}
 
 
 def own_gradients(folder: Path, case: Case, dtype: Any) -> tuple[float, Gradients, Gradients]:
@@ -115,9 +116,9 @@ def own_gradients(folder: Path, case: Case, dtype: Any) -> tuple[float, Gradient
         for key, value in first_adapters(model, names, RANK, 0).items()
     }
     adapters = {key: mx.array(value).astype(dtype) for key, value in values.items()}
-    layers = OwnLayers(model, SCALE, 0.0, dtype, recompute_plan(case.recompute, len(model.layers)))
-    batches = Layout(case.batching, case.row_tokens, 64, 2)(RowSet(case.rows), range(len(case.rows)))
-    mean, gradients = step_gradients(layers, adapters, batches, 0, 1.0)
+    own = OwnLayers(model, SCALE, 0.0, dtype, recompute_plan(case.recompute, len(model.layers)))
+    batches = Layout(case.batching, case.row_tokens, 40, 2)(RowSet(case.rows), range(len(case.rows)))
+    mean, gradients = step_gradients(own, adapters, batches, 0, 1.0)
     assert {value.dtype for value in gradients.values()} == {dtype}
     exact = {key: value.astype(np.float64) for key, value in values.items()}
     return mean.item(), {key: np.array(value) for key, value in gradients.items()}, exact
@@ -137,42 +138,42 @@ def errors(own: Gradients, right: Gradients) -> float:
     )
 
 
-def compare(folder: Path, reference: Any, case: Case, dtype: Any) -> float:
+def compare(pair: Pair, case: Case, dtype: Any) -> float:
     """The error of our gradients, and of the loss, with small blocks and chunks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attention, "BLOCK_QUERIES", case.block)
         patch.setattr(loss, "CHUNK", {"cpu": case.chunk, "gpu": case.chunk})
-        mean, own, adapters = own_gradients(folder, case, dtype)
-    right_mean, right = reference_gradients(reference, adapters, SCALE, case.rows)
+        mean, own, adapters = own_gradients(pair.folder, case, dtype)
+    right_mean, right = reference_gradients(pair.reference, adapters, SCALE, case.rows)
     return max(abs(mean / right_mean - 1), errors(own, right))
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(case=cases())
 def test_float64_gradients_are_those_of_samples_run_alone(
-    name: str, case: Case, folders: dict[str, Path], references: dict[str, Any]
+    name: str, case: Case, pairs: dict[str, Pair]
 ) -> None:
-    assert compare(folders[name], references[name], case, mx.float64) < LIMITS[mx.float64]
+    assert compare(pairs[name], case, mx.float64) < LIMITS[mx.float64]
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@settings(max_examples=12, derandomize=True)
+@settings(max_examples=8, derandomize=True)
 @given(case=cases())
 def test_float32_gradients_are_those_of_samples_run_alone(
-    name: str, case: Case, folders: dict[str, Path], references: dict[str, Any]
+    name: str, case: Case, pairs: dict[str, Pair]
 ) -> None:
-    assert compare(folders[name], references[name], case, mx.float32) < LIMITS[mx.float32]
+    assert compare(pairs[name], case, mx.float32) < LIMITS[mx.float32]
 
 
 @pytest.mark.parametrize("dtype", LIMITS, ids=["float64", "float32"])
 @pytest.mark.parametrize("recompute", ["none", "selective", "full", 1])
 def test_segments_and_prefixes_longer_than_a_block_of_queries(
-    dtype: Any, recompute: Any, folders: dict[str, Path], references: dict[str, Any]
+    dtype: Any, recompute: Any, pairs: dict[str, Pair]
 ) -> None:
     rows = make_rows(150, [(300, 9, 0.9), (1, 0, 1.0), (130, 100, 0.5)])
     case = Case(rows, row_tokens=2048, recompute=recompute, block=128, chunk=(256, 4096))
-    assert compare(folders[CONTROL], references[CONTROL], case, dtype) < LIMITS[dtype]
+    assert compare(pairs[CONTROL], case, dtype) < LIMITS[dtype]
 
 
 def mutant(function: Callable[..., Any], right: str, wrong: str) -> Any:
@@ -199,7 +200,9 @@ def wrong_attention(patch: pytest.MonkeyPatch) -> None:
 
 def wrong_targets(patch: pytest.MonkeyPatch) -> None:
     """A position is to predict itself."""
-    patch.setattr(packing, "make_row", mutant(packing.make_row, "tokens[1:][supervised]", "tokens[supervised]"))
+    patch.setattr(
+        packing, "make_row", mutant(packing.make_row, "tokens[1:][supervised]", "tokens[supervised]")
+    )
 
 
 def wrong_prefix(patch: pytest.MonkeyPatch) -> None:
@@ -226,8 +229,6 @@ def wrong_region(patch: pytest.MonkeyPatch) -> None:
     """A recomputed region is computed again from other inputs."""
     right = "mx.vjp(flat, late, list(cotangents))"
     changed = "mx.vjp(flat, [late[0] * 1.01, *late[1:]], list(cotangents))"
-    from web4mlx.train import layers, recompute
-
     patch.setattr(layers, "recomputed", mutant(recompute.recomputed, right, changed))
 
 
@@ -240,34 +241,31 @@ MUTATIONS = (
 @pytest.mark.parametrize("break_it", MUTATIONS, ids=lambda function: function.__name__)
 def test_a_wrong_training_path_is_noticed(
     break_it: Callable[[pytest.MonkeyPatch], None],
-    folders: dict[str, Path],
-    references: dict[str, Any],
+    pairs: dict[str, Pair],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     case = Case(make_rows(5, [(9, 3, 1.0), (12, 2, 0.5), (4, 1, 1.0)]))
-    assert compare(folders[CONTROL], references[CONTROL], case, mx.float64) < LIMITS[mx.float64]
+    assert compare(pairs[CONTROL], case, mx.float64) < LIMITS[mx.float64]
     break_it(monkeypatch)
-    assert compare(folders[CONTROL], references[CONTROL], case, mx.float64) > 1e-4
+    assert compare(pairs[CONTROL], case, mx.float64) > 1e-4
 
 
-def test_the_reference_is_the_library_s_model(folders: dict[str, Path]) -> None:
+def test_the_reference_is_the_library_s_model(pairs: dict[str, Pair]) -> None:
     """Replacing norms and angles changes nothing that float32 could see."""
     import torch
     from transformers import AutoModelForCausalLM
 
     tokens = torch.arange(3, 23)[None]
-    for folder in folders.values():
-        stock = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)(tokens).logits
-        exact = load_reference(folder)(tokens).logits
+    for pair in pairs.values():
+        stock = AutoModelForCausalLM.from_pretrained(pair.folder, dtype=torch.float32)(tokens).logits
+        exact = pair.reference(tokens).logits
         assert ((stock - exact).abs().max() / exact.abs().max()).item() < 1e-5
 
 
-def test_equal_samples_weigh_as_often_as_they_occur(
-    folders: dict[str, Path], references: dict[str, Any]
-) -> None:
+def test_equal_samples_weigh_as_often_as_they_occur(pairs: dict[str, Pair]) -> None:
     rows = make_rows(4, [(9, 3, 1.0), (6, 1, 0.5)])
     case = Case((rows[0], rows[0], rows[1], rows[0]))
-    assert compare(folders[CONTROL], references[CONTROL], case, mx.float64) < LIMITS[mx.float64]
+    assert compare(pairs[CONTROL], case, mx.float64) < LIMITS[mx.float64]
     once = replace(case, rows=rows)
-    left, right = (own_gradients(folders[CONTROL], some, mx.float64)[1] for some in (case, once))
+    left, right = (own_gradients(pairs[CONTROL].folder, some, mx.float64)[1] for some in (case, once))
     assert errors(left, right) > 1e-3

@@ -33,7 +33,9 @@ def recomputed(function: Callable[[Arrays, Arrays], Arrays]) -> Callable[[Arrays
 
         @wrapped.vjp
         def backward(primals: Any, cotangents: Any, outputs: Any) -> Any:
-            arrays = list(primals) if len(inputs) + len(operands) > 1 else [primals]  # MLX unwraps a single one
+            arrays = (
+                list(primals) if len(inputs) + len(operands) > 1 else [primals]
+            )  # MLX unwraps a single one
             late = mx.depends(arrays, list(cotangents))
             _, gradients = mx.vjp(flat, late, list(cotangents))
             if operands:
