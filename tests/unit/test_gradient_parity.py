@@ -149,7 +149,7 @@ def compare(pair: Pair, case: Case, dtype: Any) -> float:
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@settings(max_examples=15)
+@settings(max_examples=12)
 @given(case=cases())
 def test_float64_gradients_are_those_of_samples_run_alone(
     name: str, case: Case, pairs: dict[str, Pair]
@@ -158,7 +158,7 @@ def test_float64_gradients_are_those_of_samples_run_alone(
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@settings(max_examples=8, derandomize=True)
+@settings(max_examples=6, derandomize=True)
 @given(case=cases())
 def test_float32_gradients_are_those_of_samples_run_alone(
     name: str, case: Case, pairs: dict[str, Pair]

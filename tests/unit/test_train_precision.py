@@ -79,7 +79,7 @@ def test_half_precision_gradients_are_close_to_float32(tmp_path: Path, dtype: An
 def test_half_precision_is_as_exact_as_that_of_mlx_lm(tmp_path: Path, dtype: Any, key_bias: float) -> None:
     """Also with large key biases, which Qwen2.5 has: scores stay finite and keep their differences."""
     ours = theirs = 0.0
-    for seed in range(3):
+    for seed in range(2):
         batches = lay_out_bucketed(random_rows(6, seed), range(6), 256)
         model, adapters = load(tmp_path, mx.float32, key_bias)
         exact = OwnLayers(model, 2.0, 0.0, mx.float32, recompute_plan("none", 2))
