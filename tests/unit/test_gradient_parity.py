@@ -176,6 +176,15 @@ def test_segments_and_prefixes_longer_than_a_block_of_queries(
     assert compare(pairs[CONTROL], case, dtype) < LIMITS[dtype]
 
 
+@pytest.mark.parametrize("recompute", ["none", "selective", "full", 1])
+def test_layers_and_products_without_adapters_are_recomputed_too(
+    recompute: Any, pairs: dict[str, Pair]
+) -> None:
+    rows = make_rows(4, [(9, 3, 1.0), (6, 1, 0.5)])
+    case = Case(rows, recompute=recompute, targets=("q_proj", "down_proj"), layers=1)
+    assert compare(pairs[CONTROL], case, mx.float64) < LIMITS[mx.float64]
+
+
 def mutant(function: Callable[..., Any], right: str, wrong: str) -> Any:
     """The function with a piece of its source replaced."""
     source = textwrap.dedent(inspect.getsource(function))

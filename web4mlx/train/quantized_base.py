@@ -14,7 +14,7 @@ GROUP_SIZES = (64, 32)
 
 
 def quantize_projections(model: nn.Module, bits: int) -> None:
-    """Replace the projections of all layers by quantized ones, layer by layer, so that both never coexist.
+    """Replace the projections of all layers by quantized ones, one layer after the other to save memory.
 
     Raises:
         UsageError: A row of a projection does not divide into groups, or the model has no plain projection.
