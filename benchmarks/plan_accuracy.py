@@ -69,7 +69,7 @@ def demo_shapes(config_name: str) -> list[dict[str, Any]]:
 
 
 def seven_billion(layers: int, length: int) -> list[dict[str, Any]]:
-    """Some layers of the 7B's shape, measured, and all 28 in 16 bits, predicted with the measured correction."""
+    """Some layers of the 7B's shape, measured, and all 28 in 16 bits, predicted."""
     from variants import random_rows
 
     from web4mlx.config.schema import DataConfig, RunConfig

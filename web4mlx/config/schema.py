@@ -68,7 +68,8 @@ class TrainingConfig(Section):
     `loss_low` and `loss_high` are the plan's warning window for the training loss; `final_loss` is the range
     `verify` accepts at the end. `recompute` says which activations are computed twice instead of kept: a
     number recomputes that many layers in full and the others selectively, `auto` takes the fastest way that
-    fits `hardware.memory_limit_gb`. `samples_per_second` is the plan's expected range, if stated.
+    fits `hardware.memory_limit_gb`. `base_bits` quantizes the base's projections while training, and only
+    then. `samples_per_second` is the plan's expected range, if stated.
     """
 
     epochs: Annotated[float, Field(gt=0, le=100)] = 2
@@ -76,6 +77,7 @@ class TrainingConfig(Section):
     gradient_accumulation_steps: Positive = 12
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 2e-4
     recompute: Literal["auto", "none", "selective", "full"] | Annotated[int, Field(ge=0)] = "auto"
+    base_bits: Literal[4, 8] | None = None
     lr_scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01

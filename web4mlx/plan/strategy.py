@@ -11,8 +11,8 @@ from web4mlx.plan.work import RowWork
 from web4mlx.train.recompute import Recompute, recompute_plan
 
 VALUE_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-QUANTIZED_OVERHEAD = 0.5
-"""Bits a weight for the scales and biases of 64-value groups."""
+QUANTIZED_GROUP = 64
+"""Values that share a scale and a bias when the base is quantized for training."""
 Choice = Literal["none", "selective", "full"] | int
 
 
@@ -35,7 +35,11 @@ class Planner:
         """The planner of a configuration, from the base's config.json."""
         shape = read_shape(base, config.lora)
         size = VALUE_BYTES[dtype]
-        return cls(shape, Settings(size, shape.parameters * size, config.lora.dropout > 0, on_gpu))
+        weights = shape.parameters * size
+        if config.training.base_bits:
+            bits = config.training.base_bits + 2 * 8 * size / QUANTIZED_GROUP
+            weights -= int(shape.layers * shape.projections * (size - bits / 8))
+        return cls(shape, Settings(size, weights, config.lora.dropout > 0, on_gpu))
 
     def memory(self, row: RowWork, choice: Choice) -> Memory:
         """Predicted memory when `row` is the largest micro-batch."""

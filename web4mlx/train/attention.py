@@ -132,10 +132,13 @@ def _visible(rows: mx.array, block: Block) -> mx.array:
 
 
 def _scores(query: mx.array, key: mx.array, block: Block, heads: Heads) -> mx.array:
-    """Masked scores in units of log2, at least float32, shape (key heads, grouped queries, visible)."""
-    scores = (query * (heads.size**-0.5 * LOG2_E)) @ key.swapaxes(-1, -2)
-    if scores.dtype != mx.float64:
-        scores = scores.astype(mx.float32)
+    """Masked scores in units of log2, shape (key heads, grouped queries, visible).
+
+    The product is taken in at least float32: Qwen2's key biases make scores of hundreds, where the steps of
+    half precision are too large for a softmax.
+    """
+    wide = mx.float64 if query.dtype == mx.float64 else mx.float32
+    scores = (query.astype(wide) * (heads.size**-0.5 * LOG2_E)) @ key.astype(wide).swapaxes(-1, -2)
     count, visible = block.end - block.start, key.shape[1]
     mask = _causal_mask(count, visible).astype(scores.dtype)
     masked: mx.array = scores.reshape(heads.keys, -1, count, visible) + mask

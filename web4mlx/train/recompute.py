@@ -33,7 +33,8 @@ def recomputed(function: Callable[[Arrays, Arrays], Arrays]) -> Callable[[Arrays
 
         @wrapped.vjp
         def backward(primals: Any, cotangents: Any, outputs: Any) -> Any:
-            late = mx.depends(list(primals), list(cotangents))
+            is_alone = isinstance(primals, mx.array)  # MLX hands over a single argument bare
+            late = mx.depends([primals] if is_alone else list(primals), list(cotangents))
             _, gradients = mx.vjp(flat, late, list(cotangents))
             if operands:
                 gradients[:count] = mx.depends(gradients[:count], gradients[count:])

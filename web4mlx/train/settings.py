@@ -25,7 +25,11 @@ DISPLAY_ONLY = (
 
 
 def training_settings(config: RunConfig) -> dict[str, object]:
-    """The part of the configuration that decides the trained weights."""
+    """The part of the configuration that decides the trained weights.
+
+    A key that came later is left out while it is not set, so that older runs keep their fingerprint.
+    """
+    unset = {"base_bits"} if config.training.base_bits is None else set()
     return {
         "data": {
             "max_seq_length": config.data.max_seq_length,
@@ -33,7 +37,7 @@ def training_settings(config: RunConfig) -> dict[str, object]:
             "batching": config.data.batching,
             "validation_rows": config.data.validation_rows,
         },
-        "training": config.training.model_dump(mode="json", exclude=set(DISPLAY_ONLY)),
+        "training": config.training.model_dump(mode="json", exclude={*DISPLAY_ONLY, *unset}),
         "lora": config.lora.model_dump(mode="json"),
         "dtype": config.hardware.dtype,
     }

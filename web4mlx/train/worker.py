@@ -89,6 +89,10 @@ def train_run(config: RunConfig, run: Path, log: EventLog) -> dict[str, object]:
         "dropped": len(data.lengths.dropped), "trainable": f"{trainable:,} ({share:.2%})",
         "LoRA scale": f"{config.lora.scale:g}", "dtype": str(loaded.dtype).removeprefix("mlx.core."),
     }  # fmt: skip
+    if config.training.base_bits:
+        plan["base"] = (
+            f"{config.training.base_bits} bits while training; fused and evaluated in full precision"
+        )
     log.write(Started, plan=plan)
     for sample_id in data.lengths.dropped[:20]:
         log.warn("dropped", f"sample {sample_id} is longer than data.max_seq_length and is not trained on")
