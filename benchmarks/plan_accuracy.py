@@ -133,7 +133,8 @@ def compare(config: Any, base: Path, way: str, batches: list[Any]) -> dict[str, 
     row = max((work_of(batch) for batch in batches), key=lambda one: one.computed)
     predicted, measured = planner.peak(row, way), mx.get_peak_memory()
     return {
-        "way": way, "peak_bytes": measured, "predicted_bytes": predicted, "peak_ratio": round(predicted / measured, 3),
+        "way": way, "peak_bytes": measured, "predicted_bytes": predicted,
+        "peak_ratio": round(predicted / measured, 3),
         "step_s": seconds, "predicted_s": forecast.seconds(work, ways),
     }  # fmt: skip
 

@@ -3,9 +3,9 @@
     python benchmarks/train_vs_mlx_lm.py [--quick] [--json] [--threads N] [--out FILE]
 
 Same base, samples, precision, LoRA and number of BLAS threads; variants take turns, figures are medians over
-rounds, and only ratios are worth quoting. "Real tokens" are all tokens of all samples, without padding, as a user
-counts them. Activation memory is the peak beyond weights, adapters and optimizer of a single sequence of 512
-tokens. Without --quick also: the validation loss after the same steps, over three seeds.
+rounds, and only ratios are worth quoting. "Real tokens" are all tokens of all samples, without padding, as a
+user counts them. Activation memory is the peak beyond weights, adapters and optimizer of a single sequence of
+512 tokens. Without --quick also: the validation loss after the same steps, over three seeds.
 """
 
 import argparse

@@ -25,7 +25,8 @@ from mlx_lm.utils import load_model  # noqa: E402
 from web4mlx.train import attention, layers, loss, network, packing, recompute  # noqa: E402
 from web4mlx.train.batches import Layout, MicroBatch  # noqa: E402
 from web4mlx.train.lora import attach_adapters, first_adapters  # noqa: E402
-from web4mlx.train.network import OwnLayers, recompute_plan  # noqa: E402
+from web4mlx.train.network import OwnLayers  # noqa: E402
+from web4mlx.train.recompute import recompute_plan  # noqa: E402
 from web4mlx.train.step import step_gradients  # noqa: E402
 
 SHAPES = {

@@ -22,9 +22,10 @@ import mlx.nn as nn  # noqa: E402
 from mlx_lm.utils import load_model  # noqa: E402
 
 from web4mlx.train.lora import Adapters, attach_adapters, find_module, first_adapters  # noqa: E402
-from web4mlx.train.network import LibraryLayers, OwnLayers, recompute_plan  # noqa: E402
+from web4mlx.train.network import LibraryLayers, OwnLayers  # noqa: E402
 from web4mlx.train.packing import pack  # noqa: E402
 from web4mlx.train.quantized_base import quantize_projections  # noqa: E402
+from web4mlx.train.recompute import recompute_plan  # noqa: E402
 from web4mlx.train.step import step_gradients  # noqa: E402
 
 QWEN = TinyShape("qwen2", 4, 2, tied=False, layers=2, hidden=96, wide=128, vocabulary=200)

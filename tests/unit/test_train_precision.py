@@ -19,8 +19,9 @@ from mlx_lm.utils import load_model  # noqa: E402
 from web4mlx.train import layers  # noqa: E402
 from web4mlx.train.batches import lay_out_bucketed  # noqa: E402
 from web4mlx.train.lora import Adapters, attach_adapters, first_adapters  # noqa: E402
-from web4mlx.train.network import LibraryLayers, OwnLayers, recompute_plan  # noqa: E402
+from web4mlx.train.network import LibraryLayers, OwnLayers  # noqa: E402
 from web4mlx.train.packing import pack  # noqa: E402
+from web4mlx.train.recompute import recompute_plan  # noqa: E402
 from web4mlx.train.step import step_gradients  # noqa: E402
 
 SHAPE = TinyShape("qwen2", 4, 2, tied=False, layers=2, hidden=128, wide=192, vocabulary=200)

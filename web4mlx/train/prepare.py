@@ -15,14 +15,9 @@ from web4mlx.machine.mlx_runtime import choose_dtype
 from web4mlx.modelfile import read_modelfile
 from web4mlx.models.tokenizer import ChatTokenizer
 from web4mlx.train.lora import attach_adapters, count_parameters
-<<<<<<< HEAD
 from web4mlx.train.network import LibraryLayers, Network, OwnLayers, why_not_own_layers
-from web4mlx.train.recompute import recompute_library_layers, recompute_plan
-=======
-from web4mlx.train.network import LibraryLayers, Network, OwnLayers, recompute_plan, why_not_own_layers
 from web4mlx.train.quantized_base import quantize_projections
-from web4mlx.train.recompute import recompute_library_layers
->>>>>>> w3
+from web4mlx.train.recompute import recompute_library_layers, recompute_plan
 
 DTYPES = {"float16": mx.float16, "bfloat16": mx.bfloat16, "float32": mx.float32}
 
