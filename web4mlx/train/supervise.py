@@ -20,6 +20,7 @@ from web4mlx.errors import ExitCode, MissingPrerequisite, UsageError, Web4Error,
 from web4mlx.events import EventSink, Failed, Warned, read_events
 from web4mlx.machine.awake import keep_awake
 from web4mlx.train.deaths import explain, prepare_retry, recognise
+from web4mlx.train.launched import launched_place
 from web4mlx.train.worker import EVENTS
 
 LOG, PID = "train.log", "train.pid"
@@ -67,17 +68,20 @@ def find_resumable(config: RunConfig, which: str) -> Path:
 def supervise(run: Path, show: EventSink) -> None:
     """Run the trainer of a run folder to its end, showing its events; after some deaths it is tried again.
 
+    One of several ranks is not tried again: the others have ended with it.
+
     Raises:
         Web4Error: The trainer failed; says why and how to go on.
         KeyboardInterrupt: It was interrupted and has written a checkpoint.
     """
     refuse_second_trainer(run)
+    is_one_of_several = launched_place().size > 1
     with sigterm_as_interrupt():
-        for tries_left in reversed(range(TRIES)):
+        for tries_left in reversed(range(1 if is_one_of_several else TRIES)):
             end = run_trainer(run, show)
             if end.returncode == ExitCode.OK:
                 return
-            if end.returncode == ExitCode.INTERRUPTED or end.interrupted:
+            if end.returncode == ExitCode.INTERRUPTED or (end.interrupted and not end.failure):
                 raise KeyboardInterrupt
             death = recognise(end.returncode, end.written)
             next_try = prepare_retry(death, run) if tries_left and not end.failure else ""
@@ -116,15 +120,20 @@ def run_trainer(run: Path, show: EventSink) -> End:
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM to this process like Ctrl-C, so that the trainer is told to stop and checkpoint."""
+    """Treat SIGTERM to this process like Ctrl-C, so that the trainer is told to stop and checkpoint.
+
+    So is SIGHUP to one of several ranks: it is how the end of `mlx.launch` reaches another machine.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if launched_place().size > 1 else [])]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def follow(
@@ -150,9 +159,9 @@ def follow(
                 return failure, interrupted
             time.sleep(POLL_S)
         except KeyboardInterrupt:
-            print("finishing the current step and writing a checkpoint …", file=sys.stderr)
             os.killpg(trainer.pid, signal.SIGTERM if interrupted else signal.SIGINT)
             interrupted = True
+            print("finishing the current step and writing a checkpoint …", file=sys.stderr)
 
 
 def refuse_second_trainer(run: Path) -> None:
