@@ -90,7 +90,7 @@ def follow_rank_0(config: RunConfig) -> None:
         Web4Error: Training failed here.
         KeyboardInterrupt: It was stopped on request.
     """
-    from web4mlx.train.supervise import supervise
+    from web4mlx.train.supervise import sigterm_as_interrupt, supervise
 
     who = f"rank {launched_place().rank} on {socket.gethostname()}"
 
@@ -98,7 +98,7 @@ def follow_rank_0(config: RunConfig) -> None:
         if isinstance(event, Warned) and event.code in OF_THE_MACHINE:
             print(f"{who}: {event.message}", flush=True)
 
-    with tempfile.TemporaryDirectory(prefix="web4mlx_rank_") as folder:
+    with sigterm_as_interrupt(), tempfile.TemporaryDirectory(prefix="web4mlx_rank_") as folder:
         write_config(config, Path(folder) / "config.toml")
         try:
             supervise(Path(folder), show)

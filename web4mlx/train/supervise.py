@@ -144,7 +144,7 @@ def follow(
     Returns:
         The failure the trainer reported, if any, and whether it was interrupted.
     """
-    failure: Web4Error | None = None
+    failed: Failed | None = None
     interrupted = False
     while True:
         try:
@@ -152,11 +152,12 @@ def follow(
             for event, next_offset in read_events(run / EVENTS, offset):
                 offset = next_offset
                 if isinstance(event, Failed):
-                    failure = error_for(trainer.wait(), event.message, event.hint)
+                    failed = event
                 else:
                     show(event)
             if ended:
-                return failure, interrupted
+                code = trainer.returncode
+                return (error_for(code, failed.message, failed.hint) if failed else None), interrupted
             time.sleep(POLL_S)
         except KeyboardInterrupt:
             os.killpg(trainer.pid, signal.SIGTERM if interrupted else signal.SIGINT)
