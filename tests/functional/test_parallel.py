@@ -146,8 +146,7 @@ def test_ranks_that_would_train_something_else_are_refused(machines: Path) -> No
     text, codes = end_of(launch(ON_ITS_MACHINE, machines))
     assert set(codes) == {0, 1}
     assert (
-        text.count("do not train the same: data:style_core.jsonl, tokenized rows, training.learning_rate")
-        == 2
+        "do not train the same: data:style_core.jsonl, tokenized rows, training.learning_rate differ" in text
     )
     assert events_of(newest_run(machines / "machine0"), Step) == []
 
@@ -157,7 +156,7 @@ def test_a_rank_that_cannot_start_ends_the_other(machines: Path) -> None:
     started = time.monotonic()
     text, codes = end_of(launch(ON_ITS_MACHINE, machines))
     assert codes[1] == 3, text
-    assert codes[0] in (4, 130)
+    assert codes[0] in (4, 130, -signal.SIGTERM)  # by how far it had come
     assert time.monotonic() - started < 100
 
 

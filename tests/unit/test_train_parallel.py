@@ -229,9 +229,9 @@ def test_the_place_is_read_from_what_the_launcher_sets(tmp_path: Path) -> None:
     hosts.write_text('[["127.0.0.1:1"], ["127.0.0.1:2"], ["127.0.0.1:3"]]')
     one.write_text("\n")
     assert launched_place({}) == Place(0, 1)
-    assert launched_place({"MLX_RANK": "2", "MLX_HOSTFILE": str(hosts)}) == Place(2, 3)
-    assert launched_place({"MLX_RANK": "0", "MLX_IBV_DEVICES": str(hosts)}) == Place(0, 3)
-    assert launched_place({"MLX_RANK": "0", "MLX_HOSTFILE": str(one)}) == Place(0, 1)
+    assert launched_place({"MLX_RANK": "2", "MLX_HOSTFILE": str(hosts)}) == Place(2, 3, "ring")
+    assert launched_place({"MLX_RANK": "0", "MLX_IBV_DEVICES": str(hosts)}) == Place(0, 3, "jaccl")
+    assert launched_place({"MLX_RANK": "0", "MLX_HOSTFILE": str(one)}).size == 1
     for wrong in (
         {"MLX_RANK": "0"},
         {"MLX_RANK": "x", "MLX_HOSTFILE": str(hosts)},

@@ -13,6 +13,7 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
+from numpy.typing import NDArray
 
 from web4mlx.artifacts import Input, atomic_write, cache_folder, installed_versions
 from web4mlx.config.schema import RunConfig
@@ -118,20 +119,31 @@ def same_everywhere(
     data = b"".join(own[key].tobytes() for key in sorted(own))
     if len(set(ranks.exchange(hashlib.sha256(data).digest()))) == 1:
         return adapters
-    data = ranks.broadcast(data)
-    theirs: dict[str, mx.array] = {}
-    worst, start = 0.0, 0
-    for key in sorted(own):
-        end = start + own[key].nbytes
-        value = np.frombuffer(data[start:end], own[key].dtype).reshape(own[key].shape)
-        theirs[key], start = mx.array(value), end
-        difference = np.abs(value.astype(np.float64) - own[key]).max() / (np.abs(value).max() + 1e-30)
-        worst = max(worst, float(difference))
+    first = unpack_like(own, ranks.broadcast(data))
+    worst = max(relative_difference(own[key], first[key]) for key in own)
     if ranks.any(not worst < ROUNDING):
         raise StageCrashed(
-            f"the ranks' adapters differ by more than rounding (here {worst:.1e} of the largest weight)",
+            f"the ranks' adapters differ by more than rounding: here by {worst:.1e} of the largest weight",
             "This must not happen: train on one machine, and report it.",
         )
     warn("rounding", f"the ranks' adapters differed by {worst:.1e}; rank 0's were taken over")
-    optimizer.state = unflatten_state({key: theirs[key] for key in own if key not in adapters}, adapters)
-    return {key: theirs[key] for key in adapters}
+    arrays = {key: mx.array(value) for key, value in first.items()}
+    optimizer.state = unflatten_state({key: arrays[key] for key in own if key not in adapters}, adapters)
+    return {key: arrays[key] for key in adapters}
+
+
+def unpack_like(arrays: Mapping[str, NDArray[Any]], data: bytes) -> dict[str, NDArray[Any]]:
+    """The arrays of these names, types and shapes whose bytes stand one behind the other in `data`."""
+    unpacked: dict[str, NDArray[Any]] = {}
+    start = 0
+    for key in sorted(arrays):
+        like = arrays[key]
+        values = np.frombuffer(data[start : start + like.nbytes], like.dtype)
+        unpacked[key], start = values.reshape(like.shape), start + like.nbytes
+    return unpacked
+
+
+def relative_difference(array: NDArray[Any], reference: NDArray[Any]) -> float:
+    """The largest difference, as a share of the largest absolute value of `reference`."""
+    largest = float(np.abs(reference).max()) or 1.0
+    return float(np.abs(array.astype(np.float64) - reference).max()) / largest

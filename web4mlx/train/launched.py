@@ -16,16 +16,17 @@ from web4mlx.config import RunConfig, find_config, write_config
 from web4mlx.errors import UsageError, Web4Error, error_for
 from web4mlx.events import Event, Warned
 
-HOST_FILES = ("MLX_HOSTFILE", "MLX_IBV_DEVICES")  # of the ring backend, of JACCL
+HOST_FILES = {"MLX_HOSTFILE": "ring", "MLX_IBV_DEVICES": "jaccl"}  # a list with one entry per rank
 OF_THE_MACHINE = ("memory", "swap", "cpu")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Number of this process, from 0, and how many there are."""
+    """Number of this process, from 0, how many there are, and the backend that connects them."""
 
     rank: int = 0
     size: int = 1
+    backend: str = ""
 
 
 def launched_place(environment: Mapping[str, str] = os.environ) -> Place:
@@ -37,25 +38,18 @@ def launched_place(environment: Mapping[str, str] = os.environ) -> Place:
     if "MLX_RANK" not in environment:
         return Place()
     try:
-        place = Place(int(environment["MLX_RANK"]), _world_size(environment))
-    except (OSError, ValueError) as error:
+        name = next(name for name in HOST_FILES if name in environment)
+        text = Path(environment[name]).read_text("utf-8").strip()
+        size = len(json.loads(text)) if text else 1  # `mlx.launch -n 1` writes an empty file
+        place = Place(int(environment["MLX_RANK"]), size, HOST_FILES[name])
+    except (OSError, ValueError, StopIteration) as error:
         raise UsageError(
-            f"MLX_RANK is set, but how many ranks there are cannot be read: {error}",
-            "Start with `mlx.launch`, backend ring or jaccl, or unset MLX_RANK.",
+            f"MLX_RANK is set, but no list of all ranks is in {' or '.join(HOST_FILES)}: {error}",
+            "Start with `mlx.launch --backend ring` or jaccl, or unset MLX_RANK.",
         ) from error
     if not 0 <= place.rank < place.size:
         raise UsageError(f"MLX_RANK is {place.rank}, but there are {place.size} ranks")
     return place
-
-
-def _world_size(environment: Mapping[str, str]) -> int:
-    if "MLX_WORLD_SIZE" in environment:
-        return int(environment["MLX_WORLD_SIZE"])
-    names = [name for name in HOST_FILES if name in environment]
-    if not names:
-        raise ValueError(f"none of {', '.join(HOST_FILES)} is set")
-    text = Path(environment[names[0]]).read_text("utf-8").strip()
-    return len(json.loads(text)) if text else 1  # `mlx.launch -n 1` writes an empty file
 
 
 def refuse_ranks(command: str) -> None:

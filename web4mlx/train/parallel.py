@@ -127,9 +127,9 @@ def join_ranks() -> Ranks:
     place = launched_place()
     if place.size == 1:
         return Ranks()
-    with killed_after(JOIN_WAIT_S), default_interrupt():
+    with killed_after(JOIN_WAIT_S):
         try:
-            group = mx.distributed.init(strict=True)
+            group = mx.distributed.init(strict=True, backend=place.backend)
         except RuntimeError as error:
             raise StageCrashed(
                 f"rank {place.rank} of {place.size} cannot reach the others: {error}",
@@ -152,13 +152,3 @@ def killed_after(seconds: float) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-@contextmanager
-def default_interrupt() -> Iterator[None]:
-    """Let Ctrl-C end this process at once, for calls that hold the interpreter."""
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

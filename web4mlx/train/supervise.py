@@ -17,7 +17,7 @@ from pathlib import Path
 from web4mlx.artifacts import explain_os_errors, new_run_name
 from web4mlx.config import RunConfig, write_config
 from web4mlx.errors import ExitCode, MissingPrerequisite, UsageError, Web4Error, error_for
-from web4mlx.events import EventSink, Failed, Warned, read_events
+from web4mlx.events import EventSink, Failed, Started, Warned, read_events
 from web4mlx.machine.awake import keep_awake
 from web4mlx.train.deaths import explain, prepare_retry, recognise
 from web4mlx.train.launched import launched_place
@@ -141,11 +141,13 @@ def follow(
 ) -> tuple[Web4Error | None, bool]:
     """Show events until the trainer ends, passing Ctrl-C on to it.
 
+    Before training has started there is nothing to keep, and SIGTERM ends it even inside a library's call.
+
     Returns:
         The failure the trainer reported, if any, and whether it was interrupted.
     """
     failed: Failed | None = None
-    interrupted = False
+    started = interrupted = False
     while True:
         try:
             ended = trainer.poll() is not None
@@ -155,12 +157,13 @@ def follow(
                     failed = event
                 else:
                     show(event)
+                started |= isinstance(event, Started)
             if ended:
                 code = trainer.returncode
                 return (error_for(code, failed.message, failed.hint) if failed else None), interrupted
             time.sleep(POLL_S)
         except KeyboardInterrupt:
-            os.killpg(trainer.pid, signal.SIGTERM if interrupted else signal.SIGINT)
+            os.killpg(trainer.pid, signal.SIGINT if started and not interrupted else signal.SIGTERM)
             interrupted = True
             print("finishing the current step and writing a checkpoint …", file=sys.stderr)
 

@@ -1,7 +1,8 @@
 """The process that trains: `python -m web4mlx.train.worker RUN`.
 
 It reads the run folder's `config.toml`, trains, and writes events; the command that started it renders them.
-A crash of this process, even an abort in C++, leaves the parent alive to explain it.
+A crash of this process, even an abort in C++, leaves the parent alive to explain it. Under `mlx.launch` each
+rank has such a process; only rank 0's leaves anything.
 """
 
 import json
