@@ -10,6 +10,7 @@ user counts them. Activation memory is the peak beyond weights, adapters and opt
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import sys
@@ -57,21 +58,11 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             "speed_vs_mlx_lm": ratio(steps["web4mlx_rows_512"], steps["mlx_lm"], "tokens_per_second"),
             "peak_vs_mlx_lm": ratio(steps["web4mlx_rows_512"], steps["mlx_lm"], "peak_bytes"),
         },
-        "activation_memory": {
-            f"{name}_vs_{other}": ratio(singles[name], singles[other], "activation_bytes")
-            for name, other in (
-                ("web4mlx", "mlx_lm"), ("web4mlx_selective", "mlx_lm"), ("web4mlx_full", "mlx_lm_checkpointed"),
-            )
-        },
-        "single_sequence_speed": {
-            f"{name}_vs_{other}": ratio(singles[name], singles[other], "tokens_per_second")
-            for name, other in (
-                ("web4mlx", "mlx_lm"), ("web4mlx_selective", "mlx_lm"), ("web4mlx_full", "mlx_lm_checkpointed"),
-            )
-        },
+        "activation_memory": compare_singles(singles, "activation_bytes"),
+        "single_sequence_speed": compare_singles(singles, "tokens_per_second"),
         "medians": {"step": steps | naive, "single": singles},
-        "machine": {"processor": platform.processor(), "system": platform.platform(), "threads": args.threads},
-    }  # fmt: skip
+        "machine": {"system": platform.platform(), "cores": os.cpu_count(), "threads": args.threads},
+    }
     if not args.quick:
         result["validation_loss"] = curves(common)
     return result
@@ -92,6 +83,16 @@ def interleave(variants: Sequence[str], rounds: int, **options: Any) -> dict[str
         name: {key: statistics.median(figures[key] for figures in several) for key in several[0]}
         for name, several in runs.items()
     }
+
+
+def compare_singles(singles: dict[str, dict[str, float]], key: str) -> dict[str, float]:
+    """Ours over mlx-lm's, like with like: checkpointed against full recomputation."""
+    pairs = (
+        ("web4mlx", "mlx_lm"),
+        ("web4mlx_selective", "mlx_lm"),
+        ("web4mlx_full", "mlx_lm_checkpointed"),
+    )
+    return {f"{one}_vs_{other}": ratio(singles[one], singles[other], key) for one, other in pairs}
 
 
 def ratio(one: dict[str, float], other: dict[str, float], key: str) -> float:

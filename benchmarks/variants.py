@@ -1,8 +1,8 @@
 """Training passes of the benchmarks: each variant takes the same steps of the same samples and is timed.
 
-A pass runs in a process of its own (`python benchmarks/variants.py VARIANT …`) and prints one line of JSON. Every
-step is taken twice; the first time warms up and lets mlx-lm compile for the lengths at hand, the second is
-timed. Dropout is off and AdamW corrects its bias in all variants, so that they do the same work.
+A pass runs in a process of its own (`python benchmarks/variants.py VARIANT …`) and prints one line of JSON.
+Every step is taken twice; the first time warms up and lets mlx-lm compile for the lengths at hand, the second
+is timed. Dropout is off and AdamW corrects its bias in all variants, so that they do the same work.
 """
 
 import argparse

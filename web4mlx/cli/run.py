@@ -21,7 +21,9 @@ def run_line(
     """
     from web4mlx.config import check_paths, find_config, load_config
     from web4mlx.pipeline import STAGES, run_pipeline
+    from web4mlx.train.launched import refuse_ranks
 
+    refuse_ranks("run")
     file = find_config(config)
     settings = load_config(file)
     if dry_run:

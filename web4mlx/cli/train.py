@@ -22,13 +22,19 @@ def train(
     """Train a LoRA adapter.
 
     Example: web4mlx train --config configs/balanced_training.toml
-    """
-    from web4mlx.config import check_paths, find_config, load_config
-    from web4mlx.train import supervise
 
-    file = Path(resume) / "config.toml" if resume not in ("", "auto") else find_config(config)
+    On several machines: mlx.launch --hostfile hosts.json -- web4mlx train --config ...; see docs/two-macs.md.
+    """
+    from web4mlx.config import check_paths, load_config
+    from web4mlx.train import launched, supervise
+
+    file = launched.configuration_file(config, resume)
     settings = load_config(file)
     check_paths(settings, file)
+    if launched.launched_place().rank:
+        if not dry_run:
+            launched.follow_rank_0(settings)
+        return
     if dry_run:
         from web4mlx.train.plan import describe_plan
 

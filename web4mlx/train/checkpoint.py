@@ -16,6 +16,7 @@ from web4mlx.errors import UsageError
 from web4mlx.train.lora import Adapters
 
 STATE = "state.json"
+CHECKPOINT_FILES = ("adapter.safetensors", "optimizer.safetensors", STATE)
 
 
 class TrainState(BaseModel):

@@ -3,6 +3,7 @@
 Running out of GPU memory is an abort in C++ that no Python code can catch; only the parent can act on it.
 """
 
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -50,6 +51,9 @@ def recognise(returncode: int, text: str) -> Death | None:
     if returncode == -9:
         message = "the trainer was killed, by you or by the system because memory ran out"
         return Death((), message, OUT_OF_MEMORY.hint)
+    if returncode == -signal.SIGALRM:
+        message = "another rank did not answer for too long; its machine may be asleep, frozen or cut off"
+        return Death((), message, "A rank that is only slow: raise WEB4MLX_RANK_WAIT_S (seconds).")
     return None
 
 

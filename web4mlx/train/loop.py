@@ -14,6 +14,7 @@ from web4mlx.config.schema import RunConfig
 from web4mlx.events import Checkpoint, EventLog, Progress, Step, Validation
 from web4mlx.machine.blas import tune_blas_threads
 from web4mlx.machine.memory import read_memory
+from web4mlx.train.agreement import same_everywhere
 from web4mlx.train.batches import Layout
 from web4mlx.train.checkpoint import TrainState, prune_checkpoints, save_checkpoint
 from web4mlx.train.guards import Guards
@@ -21,6 +22,7 @@ from web4mlx.train.lora import Adapters, first_adapters
 from web4mlx.train.loss import token_loss_sum
 from web4mlx.train.memory_plan import MemoryPlan
 from web4mlx.train.meter import Meter
+from web4mlx.train.parallel import RankLost, Ranks
 from web4mlx.train.prepare import TrainingData, TrainingModel
 from web4mlx.train.sampler import Sampler, StepPlan
 from web4mlx.train.schedule import learning_rate
@@ -42,12 +44,20 @@ class Trainer:
         data: Rows.
         run: The run folder.
         log: Where events go.
+        ranks: The processes that train together.
     """
 
     def __init__(
-        self, config: RunConfig, loaded: TrainingModel, data: TrainingData, run: Path, log: EventLog
+        self,
+        config: RunConfig,
+        loaded: TrainingModel,
+        data: TrainingData,
+        run: Path,
+        log: EventLog,
+        ranks: Ranks,
     ) -> None:
         self.config, self.loaded, self.data, self.run, self.log = config, loaded, data, run, log
+        self.ranks = ranks
         training = config.training
         self.sampler = Sampler(len(data.train), training.samples_per_step, training.epochs, training.seed)
         self.optimizer = new_optimizer(training)
@@ -57,7 +67,9 @@ class Trainer:
         self.change_gradients: Callable[[int, Adapters], Adapters] = lambda step, gradients: gradients
         self.layout = layout_for(config, loaded)
         self.memory = MemoryPlan(config, loaded, run, log)
-        self.validation_batches = self.layout(data.validation, range(len(data.validation)))
+        self.supervised = data.train.supervised
+        batches = self.layout(data.validation, range(len(data.validation)))
+        self.validation_batches = batches[ranks.rank :: ranks.size]
 
     def start(self, fingerprint: str) -> tuple[TrainState, Adapters]:
         """State and adapters of a new run."""
@@ -83,6 +95,7 @@ class Trainer:
         """
         meter = Meter(self.sampler.total_steps, state)
         with StopSignals(self):
+            adapters = same_everywhere(self.ranks, adapters, self.optimizer, self.log.warn)
             started = time.perf_counter()
             tune_blas_threads()
             self.memory.prepare(self.data, self.sampler, self.layout, adapters)
@@ -90,32 +103,37 @@ class Trainer:
                 self.validate(state, adapters)
             meter.exclude(time.perf_counter() - started)
             for plan in self.sampler.steps(state.step):
-                adapters = self.one_step(plan, state, adapters, meter)
+                try:
+                    adapters = self.one_step(plan, state, adapters, meter)
+                except RankLost:
+                    if state.step:
+                        self.save(state, adapters, meter)
+                    raise
                 last = plan.step == self.sampler.total_steps
                 if last or plan.step % self.config.training.logging_steps == 0 or plan.step == 1:
                     self.report(state, meter, plan)
-                stop = self.stop_requested
+                enough = last
                 if last or plan.step % self.config.training.eval_steps == 0:
                     started = time.perf_counter()
-                    stop |= self.validate(state, adapters)
+                    enough |= self.validate(state, adapters)
                     meter.exclude(time.perf_counter() - started)
-                if last or stop or plan.step % self.config.training.save_steps == 0:
+                stop = self.ranks.any(self.stop_requested)
+                if enough or stop or plan.step % self.config.training.save_steps == 0:
+                    adapters = same_everywhere(self.ranks, adapters, self.optimizer, self.log.warn)
                     self.save(state, adapters, meter)
-                if self.stop_requested and not last:
+                if stop and not last:
                     raise Stopped
-                if stop:
+                if enough:
                     break
         return adapters
 
     def one_step(self, plan: StepPlan, state: TrainState, adapters: Adapters, meter: Meter) -> Adapters:
         """Take one optimizer step and account for it in `state` and `meter`."""
         training = self.config.training
-        batches = self.layout(self.data.train, plan.samples.tolist())
         rate = learning_rate(training, plan.step, self.sampler.total_steps)
         self.optimizer.learning_rate = rate
-        seed = (training.seed << 32) + plan.step * SEEDS_PER_STEP
         scale = self.scale.value
-        loss, gradients = step_gradients(self.loaded.network, adapters, batches, seed, scale)
+        loss, gradients = self.ranks.sum_gradients(*self.own_gradients(plan, adapters))
         gradients = self.change_gradients(plan.step, gradients)
         loss_value, norm, updated = scalar(loss), math.inf, adapters
         if math.isfinite(loss_value):
@@ -127,8 +145,8 @@ class Trainer:
         state.step = plan.step
         state.loss_scale, state.good_steps = self.scale.value, self.scale.good_steps
         state.samples_seen += len(plan.samples)
-        state.tokens_seen += sum(batch.tokens for batch in batches)
-        state.supervised_seen += sum(len(batch.targets) for batch in batches)
+        state.tokens_seen += int(self.data.train.lengths[plan.samples].sum())
+        state.supervised_seen += int(self.supervised[plan.samples].sum())
         if finite:
             state.skipped_in_a_row = 0
             state.max_grad_norm = max(state.max_grad_norm, norm)
@@ -140,6 +158,20 @@ class Trainer:
         self.guards.check_skips(state.skipped_in_a_row, norm)
         return adapters
 
+    def own_gradients(self, plan: StepPlan, adapters: Adapters) -> tuple[mx.array, Adapters]:
+        """This rank's part of a step's loss and gradient, both over the whole step's supervised tokens."""
+        own = self.ranks.share(plan.samples.tolist(), self.data.train.lengths)
+        if not own:
+            return mx.zeros(()), {key: mx.zeros_like(value) for key, value in adapters.items()}
+        batches = self.layout(self.data.train, own)
+        weight = float(self.supervised[own].sum() / self.supervised[plan.samples].sum())
+        first_seed = (self.config.training.seed << 32) + plan.step * SEEDS_PER_STEP
+        seed = first_seed + self.ranks.rank * (SEEDS_PER_STEP // self.ranks.size)
+        loss, gradients = step_gradients(
+            self.loaded.network, adapters, batches, seed, self.scale.value * weight
+        )
+        return loss * weight, gradients
+
     def validate(self, state: TrainState, adapters: Adapters) -> bool:
         """Measure the loss on the fixed validation rows; returns whether patience has run out."""
         started = time.perf_counter()
@@ -148,6 +180,7 @@ class Trainer:
             self.show_validating(number, started)
             total += scalar(token_loss_sum(self.loaded.network, adapters, batch, None))
             supervised += len(batch.targets)
+        total, supervised = self.ranks.sum(total, supervised)
         loss = total / supervised
         is_best = state.best_loss is None or loss < state.best_loss
         if is_best:
@@ -158,7 +191,7 @@ class Trainer:
             Validation, step=state.step, loss=loss, rows=len(self.data.validation),
             supervised_tokens=int(supervised), is_best=is_best, duration_s=time.perf_counter() - started,
         )  # fmt: skip
-        if is_best and state.step:
+        if is_best and state.step and self.ranks.is_writer:
             self.keep_best(adapters)
         patience = self.config.training.patience
         return bool(patience) and state.validations_without_best >= patience
@@ -178,7 +211,9 @@ class Trainer:
         temporary.replace(folder / "best.safetensors")
 
     def save(self, state: TrainState, adapters: Adapters, meter: Meter) -> None:
-        """Write a checkpoint and remove old ones."""
+        """Write a checkpoint and remove old ones; rank 0's work."""
+        if not self.ranks.is_writer:
+            return
         self.guards.check_disk(3 * 4 * sum(value.size for value in adapters.values()))
         state.elapsed_s = meter.elapsed_s
         state.peak_memory_bytes = max(state.peak_memory_bytes, read_memory().process_peak_bytes)

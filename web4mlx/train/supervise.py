@@ -17,9 +17,10 @@ from pathlib import Path
 from web4mlx.artifacts import explain_os_errors, new_run_name
 from web4mlx.config import RunConfig, write_config
 from web4mlx.errors import ExitCode, MissingPrerequisite, UsageError, Web4Error, error_for
-from web4mlx.events import EventSink, Failed, Warned, read_events
+from web4mlx.events import EventSink, Failed, Started, Warned, read_events
 from web4mlx.machine.awake import keep_awake
 from web4mlx.train.deaths import explain, prepare_retry, recognise
+from web4mlx.train.launched import launched_place
 from web4mlx.train.worker import EVENTS
 
 LOG, PID = "train.log", "train.pid"
@@ -67,17 +68,20 @@ def find_resumable(config: RunConfig, which: str) -> Path:
 def supervise(run: Path, show: EventSink) -> None:
     """Run the trainer of a run folder to its end, showing its events; after some deaths it is tried again.
 
+    One of several ranks is not tried again: the others have ended with it.
+
     Raises:
         Web4Error: The trainer failed; says why and how to go on.
         KeyboardInterrupt: It was interrupted and has written a checkpoint.
     """
     refuse_second_trainer(run)
+    is_one_of_several = launched_place().size > 1
     with sigterm_as_interrupt():
-        for tries_left in reversed(range(TRIES)):
+        for tries_left in reversed(range(1 if is_one_of_several else TRIES)):
             end = run_trainer(run, show)
             if end.returncode == ExitCode.OK:
                 return
-            if end.returncode == ExitCode.INTERRUPTED or end.interrupted:
+            if end.returncode == ExitCode.INTERRUPTED or (end.interrupted and not end.failure):
                 raise KeyboardInterrupt
             death = recognise(end.returncode, end.written)
             next_try = prepare_retry(death, run) if tries_left and not end.failure else ""
@@ -116,15 +120,20 @@ def run_trainer(run: Path, show: EventSink) -> End:
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM to this process like Ctrl-C, so that the trainer is told to stop and checkpoint."""
+    """Treat SIGTERM to this process like Ctrl-C, so that the trainer is told to stop and checkpoint.
+
+    So is SIGHUP to one of several ranks: it is how the end of `mlx.launch` reaches another machine.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if launched_place().size > 1 else [])]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def follow(
@@ -132,27 +141,31 @@ def follow(
 ) -> tuple[Web4Error | None, bool]:
     """Show events until the trainer ends, passing Ctrl-C on to it.
 
+    Before training has started there is nothing to keep, and SIGTERM ends it even inside a library's call.
+
     Returns:
         The failure the trainer reported, if any, and whether it was interrupted.
     """
-    failure: Web4Error | None = None
-    interrupted = False
+    failed: Failed | None = None
+    started = interrupted = False
     while True:
         try:
             ended = trainer.poll() is not None
             for event, next_offset in read_events(run / EVENTS, offset):
                 offset = next_offset
                 if isinstance(event, Failed):
-                    failure = error_for(trainer.wait(), event.message, event.hint)
+                    failed = event
                 else:
                     show(event)
+                started |= isinstance(event, Started)
             if ended:
-                return failure, interrupted
+                code = trainer.returncode
+                return (error_for(code, failed.message, failed.hint) if failed else None), interrupted
             time.sleep(POLL_S)
         except KeyboardInterrupt:
-            print("finishing the current step and writing a checkpoint …", file=sys.stderr)
-            os.killpg(trainer.pid, signal.SIGTERM if interrupted else signal.SIGINT)
+            os.killpg(trainer.pid, signal.SIGINT if started and not interrupted else signal.SIGTERM)
             interrupted = True
+            print("finishing the current step and writing a checkpoint …", file=sys.stderr)
 
 
 def refuse_second_trainer(run: Path) -> None:

@@ -1,20 +1,26 @@
 """The process that trains: `python -m web4mlx.train.worker RUN`.
 
 It reads the run folder's `config.toml`, trains, and writes events; the command that started it renders them.
-A crash of this process, even an abort in C++, leaves the parent alive to explain it.
+A crash of this process, even an abort in C++, leaves the parent alive to explain it. Under `mlx.launch` each
+rank has such a process; only rank 0's leaves anything.
 """
 
 import json
 import os
 import sys
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from web4mlx.config import RunConfig, load_config
 from web4mlx.errors import ExitCode, Web4Error
 from web4mlx.events import EventLog, Failed, Finished, Started, Step, Validation, read_events
 from web4mlx.machine.awake import gpu_lease
 from web4mlx.machine.mlx_runtime import gpu_kind, limit_memory, load_mlx
+
+if TYPE_CHECKING:
+    from web4mlx.train.parallel import Ranks
 
 EVENTS = "events.jsonl"
 
@@ -24,18 +30,23 @@ def main(run: Path) -> int:
     config = load_config(run / "config.toml")
     load_mlx(config.hardware.device)
     limit_memory(config.hardware.memory_fraction)
+    from web4mlx.train.agreement import holds_lease
     from web4mlx.train.board import TensorBoard
     from web4mlx.train.checkpoint import list_checkpoints, read_state
     from web4mlx.train.loop import Stopped
+    from web4mlx.train.parallel import join_ranks
 
-    checkpoints = list_checkpoints(run)
-    resumed_at = read_state(checkpoints[-1]).step if checkpoints else 0
-    board = TensorBoard(run / "logs", resumed_at)
-    with EventLog(run / EVENTS, run.name, "train", board) as log:
+    with EventLog(run / EVENTS, run.name, "train") as log, ExitStack() as held:
         try:
             started = time.perf_counter()
-            with gpu_lease(f"training {run.name} (process {os.getpid()})"):
-                metrics = train_run(config, run, log)
+            ranks = join_ranks()
+            if ranks.is_writer:
+                checkpoints = list_checkpoints(run)
+                resumed_at = read_state(checkpoints[-1]).step if checkpoints else 0
+                log.listeners.append(held.enter_context(closing(TensorBoard(run / "logs", resumed_at))))
+            if holds_lease(ranks):
+                held.enter_context(gpu_lease(f"training {run.name} (process {os.getpid()})"))
+            metrics = train_run(config, run, log, ranks)
             log.write(Finished, duration_s=time.perf_counter() - started, artifact=str(run), metrics=metrics)
         except Stopped:
             message = "stopped on request after a finished step; a checkpoint is written"
@@ -44,31 +55,41 @@ def main(run: Path) -> int:
         except Web4Error as error:
             log.write(Failed, message=error.message, hint=error.hint)
             return error.exit_code
-        finally:
-            board.close()
     return ExitCode.OK
 
 
-def train_run(config: RunConfig, run: Path, log: EventLog) -> dict[str, object]:
+def train_run(config: RunConfig, run: Path, log: EventLog, ranks: "Ranks | None" = None) -> dict[str, object]:
     """Prepare, train (from the newest checkpoint if there is one) and finish a run.
 
+    Args:
+        config: The effective configuration.
+        run: The run folder; of ranks above 0 a temporary one.
+        log: Where events go.
+        ranks: The processes that train together; None: this one alone.
+
     Returns:
-        Metrics for the closing event.
+        Metrics for the closing event; only rank 0 has some.
     """
     from web4mlx.models.base import find_base
     from web4mlx.models.tokenizer import ChatTokenizer
     from web4mlx.train import finish
+    from web4mlx.train.agreement import describe_run, require_same_run, share_checkpoint
     from web4mlx.train.checkpoint import list_checkpoints, load_checkpoint
     from web4mlx.train.loop import Trainer
+    from web4mlx.train.parallel import Ranks
     from web4mlx.train.prepare import load_training_data, load_training_model
     from web4mlx.train.settings import describe_inputs, fingerprint
 
     base = find_base(config.model)
     tokenizer = ChatTokenizer(base)
     data = load_training_data(config, tokenizer)
-    loaded = load_training_model(config, base)
     inputs = describe_inputs(config)
-    trainer = Trainer(config, loaded, data, run, log)
+    ranks = ranks or Ranks()
+    if ranks.size > 1:
+        require_same_run(ranks, describe_run(config, inputs, data))
+        share_checkpoint(ranks, run)
+    loaded = load_training_model(config, base)
+    trainer = Trainer(config, loaded, data, run, log, ranks)
     mark = fingerprint(config, inputs)
     checkpoints = list_checkpoints(run)
     if checkpoints:
@@ -88,6 +109,7 @@ def train_run(config: RunConfig, run: Path, log: EventLog) -> dict[str, object]:
         "samples": len(data.train), "steps": trainer.sampler.total_steps, "from step": state.step,
         "dropped": len(data.lengths.dropped), "trainable": f"{trainable:,} ({share:.2%})",
         "LoRA scale": f"{config.lora.scale:g}", "dtype": str(loaded.dtype).removeprefix("mlx.core."),
+        **({"processes": ranks.size} if ranks.size > 1 else {}),
     }  # fmt: skip
     if config.training.base_bits:
         plan["base"] = (
@@ -97,6 +119,8 @@ def train_run(config: RunConfig, run: Path, log: EventLog) -> dict[str, object]:
     for sample_id in data.lengths.dropped[:20]:
         log.warn("dropped", f"sample {sample_id} is longer than data.max_seq_length and is not trained on")
     last = trainer.train(state, adapters)
+    if not ranks.is_writer:
+        return {}
     chosen, step = finish.choose_adapter(run, state, last)
     if state.best_step == 0:
         log.warn(
