@@ -1,5 +1,6 @@
 """The arithmetic of a step: gradients, accumulation, clipping, skipping, scaling."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -223,3 +224,14 @@ def test_a_half_precision_base_learns_with_float32_masters(tmp_path: Path) -> No
         assert np.isfinite(norm)
     assert all(value.dtype == mx.float32 for value in adapters.values())
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="MLX compiles for a CPU with g++")
+def test_compiled_gradients_equal_eager_ones(tmp_path: Path) -> None:
+    network, adapters = build(tmp_path)
+    batches = pack(random_rows(3), range(3), 256)
+    eager = step_gradients(network, adapters, batches, None, 1.0)
+    network.compiled = True
+    compiled = step_gradients(network, adapters, batches, None, 1.0)
+    assert compiled[0].item() == pytest.approx(eager[0].item(), rel=1e-6)
+    assert largest_relative(compiled[1], eager[1]) < 5e-5

@@ -79,6 +79,10 @@ def render(report: "PlanReport") -> str:
         lines.append(f"time: about {duration(report.total_s)} with validations")
     if report.measured:
         measured = report.measured
+        speeds = report.precisions or {}
+        lines.append(
+            "products: " + ", ".join(f"{name} {speed / 1e9:.0f} GFLOP/s" for name, speed in speeds.items())
+        )
         lines.append(
             f"measured: peak {measured['peak_bytes'] / 1e9:.2f} GB, predicted "
             f"{measured['predicted_peak_bytes'] / 1e9:.2f}; {measured['step_s']:.1f} s a step, predicted "

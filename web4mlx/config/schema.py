@@ -78,6 +78,7 @@ class TrainingConfig(Section):
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 2e-4
     recompute: Literal["auto", "none", "selective", "full"] | Annotated[int, Field(ge=0)] = "auto"
     base_bits: Literal[4, 8] | None = None
+    compile: Literal["auto", "on", "off"] = "auto"
     lr_scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01

@@ -5,6 +5,7 @@ import time
 import mlx.core as mx
 
 from web4mlx.plan.report import Plan, PlanReport, Strategy
+from web4mlx.plan.speed import product_speed
 from web4mlx.plan.work import add_up, work_of
 from web4mlx.train.lora import first_adapters
 from web4mlx.train.prepare import load_training_model
@@ -15,12 +16,24 @@ STEPS = 3
 
 
 def measured_report(plan: Plan) -> PlanReport:
-    """The plan's report, corrected by steps of the way it chose."""
+    """The plan's report in the fastest precision, corrected by steps of the way it chose."""
+    speeds = measure_precisions(plan)
+    if plan.config.hardware.dtype == "auto":
+        plan.use_precision(max(speeds, key=speeds.__getitem__))
     chosen = plan.report().chosen
     if chosen is None:
         return plan.report()
     measured = measure_strategy(plan, chosen)
-    return plan.report().model_copy(update={"measured": measured})
+    return plan.report().model_copy(update={"measured": measured, "precisions": speeds})
+
+
+def measure_precisions(plan: Plan) -> dict[str, float]:
+    """Operations a second of large products in each precision a run may take here.
+
+    Full precision needs twice the memory, so a GPU is asked for the half ones only.
+    """
+    wanted = ("float16", "bfloat16") if plan.on_gpu else ("float32", "float16", "bfloat16")
+    return {name: product_speed(plan.planner.shape, name) for name in wanted}
 
 
 def measure_strategy(plan: Plan, strategy: Strategy) -> dict[str, float]:
@@ -30,7 +43,7 @@ def measure_strategy(plan: Plan, strategy: Strategy) -> dict[str, float]:
         Peak memory in bytes and seconds of the timed steps, measured and predicted, and real tokens a second.
     """
     config = plan.fitted(strategy)
-    loaded = load_training_model(config, plan.base)
+    loaded = load_training_model(config, plan.base)  # in the plan's precision
     adapters = first_adapters(loaded.model, loaded.names, config.lora.rank, config.training.seed)
     optimizer = new_optimizer(config.training)
     optimizer.init(adapters)

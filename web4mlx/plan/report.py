@@ -37,7 +37,8 @@ class PlanReport(BaseModel):
     """What a configuration will need on this machine.
 
     `computed_share` is computed over real tokens: below 1 where prefixes are shared. `chosen` is None when
-    nothing fits `limit_bytes`. `total_s` includes validations. `measured` is filled by `--measure`.
+    nothing fits `limit_bytes`. `total_s` includes validations. `--measure` fills `measured` and `precisions`,
+    the speed of large products in each precision in operations a second.
     """
 
     base: str
@@ -57,6 +58,7 @@ class PlanReport(BaseModel):
     total_s: float | None
     disk_bytes: dict[str, int]
     measured: dict[str, float] | None = None
+    precisions: dict[str, float] | None = None
 
 
 class Plan:
@@ -80,11 +82,15 @@ class Plan:
             config = config.model_copy(update={"hardware": hardware})
         self.config, self.base = config, find_base(config.model)
         self.on_gpu = gpu_kind() is not None and mx.default_device() == mx.gpu
-        self.dtype = choose_dtype(config.hardware.dtype, chip_name(), self.on_gpu)
         self.data = load_training_data(config, ChatTokenizer(self.base))
         self.limit_bytes = memory_limit_bytes(config)
-        self.planner = Planner.for_config(config, self.base, self.dtype, self.on_gpu)
-        self.forecast: Forecast = calibrate(self.base, config.lora, self.dtype)
+        self.use_precision(choose_dtype(config.hardware.dtype, chip_name(), self.on_gpu))
+
+    def use_precision(self, dtype: str) -> None:
+        """Predict for activations and weights of this precision."""
+        self.dtype = dtype
+        self.planner = Planner.for_config(self.config, self.base, dtype, self.on_gpu)
+        self.forecast: Forecast = calibrate(self.base, self.config.lora, dtype)
 
     def report(self) -> PlanReport:
         """Predict all strategies and choose."""
@@ -176,7 +182,9 @@ class Plan:
 
     def fitted(self, strategy: Strategy) -> RunConfig:
         """The configuration that runs a strategy."""
+        hardware = self.config.hardware.model_copy(update={"dtype": self.dtype})
         updates: dict[str, Any] = {
+            "hardware": hardware,
             "data": self.config.data.model_copy(update={"row_tokens": strategy.row_tokens}),
             "training": self.config.training.model_copy(update={"recompute": strategy.recompute}),
         }

@@ -76,6 +76,18 @@ def measure_speed(shape: ModelShape, value_type: str) -> MachineSpeed:
     )
 
 
+def product_speed(shape: ModelShape, value_type: str) -> float:
+    """Operations a second of one product with the base's largest matrix in a precision."""
+    import mlx.core as mx
+
+    dtype = getattr(mx, value_type)
+    rows = 64
+    x = mx.random.normal((rows, shape.hidden)).astype(dtype)
+    matrix = mx.random.normal((shape.wide, shape.hidden)).astype(dtype)
+    mx.eval(x, matrix)
+    return 2 * rows * shape.hidden * shape.wide / _fastest(lambda: mx.eval(x @ matrix.T))
+
+
 def _fastest(run: Callable[[], None]) -> float:
     """Seconds of the fastest of some calls, which other programs have disturbed least."""
     run()

@@ -17,6 +17,7 @@ from web4mlx.machine.memory import read_memory
 from web4mlx.train.agreement import same_everywhere
 from web4mlx.train.batches import Layout
 from web4mlx.train.checkpoint import TrainState, prune_checkpoints, save_checkpoint
+from web4mlx.train.compilation import choose_compilation
 from web4mlx.train.guards import Guards
 from web4mlx.train.lora import Adapters, first_adapters
 from web4mlx.train.loss import token_loss_sum
@@ -99,6 +100,8 @@ class Trainer:
             started = time.perf_counter()
             tune_blas_threads()
             self.memory.prepare(self.data, self.sampler, self.layout, adapters)
+            network, rows = self.loaded.network, self.data.train
+            choose_compilation(self.config, network, rows, self.layout, adapters, self.log)
             if state.step == 0:
                 self.validate(state, adapters)
             meter.exclude(time.perf_counter() - started)

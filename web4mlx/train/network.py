@@ -22,6 +22,7 @@ class Network(Protocol):
 
     model: nn.Module
     packs: bool
+    compiled: bool
 
     def hidden(self, adapters: Adapters, batch: MicroBatch, seed: int | None) -> mx.array:
         """Final hidden states of the supervised positions, shape (supervised, hidden).
@@ -46,6 +47,7 @@ class OwnLayers:
     """
 
     packs = True
+    compiled = False
 
     def __init__(
         self,
@@ -96,6 +98,7 @@ class LibraryLayers:
     """
 
     packs = False
+    compiled = False
 
     def __init__(self, model: nn.Module, names: Sequence[str], dtype: mx.Dtype) -> None:
         self.model, self.names, self.dtype = model, sorted(names), dtype

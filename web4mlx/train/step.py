@@ -87,19 +87,28 @@ def step_gradients(
         raise ValueError("a step needs at least one micro-batch")
     supervised = sum(len(batch.targets) for batch in batches)
 
-    def loss(weights: Adapters, batch: MicroBatch, seed: int | None) -> mx.array:
-        return token_loss_sum(network, weights, batch, seed) * (scale / supervised)
-
-    loss_and_gradients = mx.value_and_grad(loss)
     total: mx.array | None = None
     gradients: Adapters = {}
     for index, batch in enumerate(batches):
-        value, parts = loss_and_gradients(adapters, batch, None if seed is None else seed + index)
+        value, parts = _loss_and_gradients(
+            network, adapters, batch, None if seed is None else seed + index, scale / supervised
+        )
         total = value if total is None else total + value
         gradients = {key: gradients[key] + part for key, part in parts.items()} if gradients else parts
         mx.eval(total, gradients)
     assert total is not None
     return total / scale, gradients
+
+
+def _loss_and_gradients(
+    network: Network, adapters: Adapters, batch: MicroBatch, seed: int | None, weight: float
+) -> tuple[mx.array, Adapters]:
+    """One micro-batch's weighted loss sum and its gradients, not evaluated yet."""
+    run = mx.value_and_grad(lambda weights: token_loss_sum(network, weights, batch, seed) * weight)
+    if network.compiled:
+        run = mx.compile(run)
+    result: tuple[mx.array, Adapters] = run(adapters)
+    return result
 
 
 def scalar(value: mx.array) -> float:
