@@ -122,8 +122,8 @@ def run_trainer(run: Path, show: EventSink) -> End:
 def sigterm_as_interrupt() -> Iterator[None]:
     """Treat SIGTERM to this process like Ctrl-C, so that the trainer is told to stop and checkpoint.
 
-    So is SIGHUP to one of several ranks: it is how the end of `mlx.launch` reaches another machine. Afterwards
-    such a rank ignores both: `mlx.launch` stops all when one has ended, and this one still has to say why.
+    So is SIGHUP to one of several ranks: it is how the end of `mlx.launch` reaches another machine.
+    Afterwards such a rank ignores both: `mlx.launch` stops all when one has ended, and this one has to say why.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
