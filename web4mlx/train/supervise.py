@@ -123,7 +123,7 @@ def sigterm_as_interrupt() -> Iterator[None]:
     """Treat SIGTERM to this process like Ctrl-C, so that the trainer is told to stop and checkpoint.
 
     So is SIGHUP to one of several ranks: it is how the end of `mlx.launch` reaches another machine.
-    Afterwards such a rank ignores both: `mlx.launch` stops all when one has ended, and this one has to say why.
+    Afterwards such a rank ignores both: `mlx.launch` stops all when one has ended, and this one must say why.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
