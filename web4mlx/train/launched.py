@@ -84,7 +84,7 @@ def follow_rank_0(config: RunConfig) -> None:
         Web4Error: Training failed here.
         KeyboardInterrupt: It was stopped on request.
     """
-    from web4mlx.train.supervise import sigterm_as_interrupt, supervise
+    from web4mlx.train.supervise import supervise
 
     who = f"rank {launched_place().rank} on {socket.gethostname()}"
 
@@ -92,7 +92,7 @@ def follow_rank_0(config: RunConfig) -> None:
         if isinstance(event, Warned) and event.code in OF_THE_MACHINE:
             print(f"{who}: {event.message}", flush=True)
 
-    with sigterm_as_interrupt(), tempfile.TemporaryDirectory(prefix="web4mlx_rank_") as folder:
+    with tempfile.TemporaryDirectory(prefix="web4mlx_rank_") as folder:
         write_config(config, Path(folder) / "config.toml")
         try:
             supervise(Path(folder), show)

@@ -93,6 +93,7 @@ class Trainer:
         Raises:
             Stopped: SIGINT or SIGTERM came; the step was finished and a checkpoint written.
             StageCrashed: A guard ended the run.
+            RankLost: Another rank is gone; the last finished step is kept as a checkpoint.
         """
         meter = Meter(self.sampler.total_steps, state)
         with StopSignals(self):
@@ -105,29 +106,29 @@ class Trainer:
             if state.step == 0:
                 self.validate(state, adapters)
             meter.exclude(time.perf_counter() - started)
-            for plan in self.sampler.steps(state.step):
-                try:
+            try:
+                for plan in self.sampler.steps(state.step):
                     adapters = self.one_step(plan, state, adapters, meter)
-                except RankLost:
-                    if state.step:
+                    last = plan.step == self.sampler.total_steps
+                    if last or plan.step % self.config.training.logging_steps == 0 or plan.step == 1:
+                        self.report(state, meter, plan)
+                    enough = last
+                    if last or plan.step % self.config.training.eval_steps == 0:
+                        started = time.perf_counter()
+                        enough |= self.validate(state, adapters)
+                        meter.exclude(time.perf_counter() - started)
+                    stop = self.ranks.any(self.stop_requested)
+                    if enough or stop or plan.step % self.config.training.save_steps == 0:
+                        adapters = same_everywhere(self.ranks, adapters, self.optimizer, self.log.warn)
                         self.save(state, adapters, meter)
-                    raise
-                last = plan.step == self.sampler.total_steps
-                if last or plan.step % self.config.training.logging_steps == 0 or plan.step == 1:
-                    self.report(state, meter, plan)
-                enough = last
-                if last or plan.step % self.config.training.eval_steps == 0:
-                    started = time.perf_counter()
-                    enough |= self.validate(state, adapters)
-                    meter.exclude(time.perf_counter() - started)
-                stop = self.ranks.any(self.stop_requested)
-                if enough or stop or plan.step % self.config.training.save_steps == 0:
-                    adapters = same_everywhere(self.ranks, adapters, self.optimizer, self.log.warn)
+                    if stop and not last:
+                        raise Stopped
+                    if enough:
+                        break
+            except RankLost:
+                if state.step:
                     self.save(state, adapters, meter)
-                if stop and not last:
-                    raise Stopped
-                if enough:
-                    break
+                raise
         return adapters
 
     def one_step(self, plan: StepPlan, state: TrainState, adapters: Adapters, meter: Meter) -> Adapters:

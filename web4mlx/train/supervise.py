@@ -123,17 +123,19 @@ def sigterm_as_interrupt() -> Iterator[None]:
     """Treat SIGTERM to this process like Ctrl-C, so that the trainer is told to stop and checkpoint.
 
     So is SIGHUP to one of several ranks: it is how the end of `mlx.launch` reaches another machine.
+    Afterwards such a rank ignores both: `mlx.launch` stops all when one has ended, and this one must say why.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = [signal.SIGTERM, *([signal.SIGHUP] if launched_place().size > 1 else [])]
+    is_one_of_several = launched_place().size > 1
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if is_one_of_several else [])]
     before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if is_one_of_several else handler)
 
 
 def follow(
