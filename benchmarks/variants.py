@@ -160,7 +160,7 @@ class Pass:
         for samples, timed in self.order():
             mx.reset_peak_memory()
             started = time.perf_counter()
-            _, gradients = step.step_gradients(network, adapters, layout(self.rows, samples), None, 1.0)
+            _, gradients = step.step_gradients(network, adapters, layout(self.rows, samples), 0, 1.0)
             adapters, _ = step.apply_gradients(
                 adapters, gradients, optimizer, self.config.training.max_grad_norm, 1.0
             )
