@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from web4mlx.cli.output import EventPrinter, duration, note, print_json
+from web4mlx.errors import CheckFailed
 
 if TYPE_CHECKING:
     from web4mlx.plan.proposal import Proposal
@@ -56,6 +57,11 @@ def plan(
         print_json(report.model_dump(mode="json") | {"proposal": proposed})
     else:
         print(render(report) + (render_proposal(proposal) if proposal else ""))
+    if report.chosen is None:
+        raise CheckFailed(
+            f"no way to train fits {report.limit_bytes / 1e9:.1f} GB",
+            "Lower data.max_seq_length and data.row_tokens, or train with training.base_bits = 4.",
+        )
 
 
 def render(report: "PlanReport") -> str:
@@ -71,8 +77,7 @@ def render(report: "PlanReport") -> str:
     titles = "".join(f"{name:>{width}}" for name, width in zip(names, WIDTHS, strict=True))
     lines = [head, f"  {'rows of':7}  {'way':42}{titles}{'peak GB':>9}{'tokens/s':>10}{'training':>16}"]
     lines += [render_strategy(strategy, report) for strategy in report.strategies]
-    nothing = "" if report.chosen else ": nothing fits; lower data.max_seq_length or data.row_tokens"
-    lines.append(f"\nmemory limit {report.limit_bytes / 1e9:.1f} GB{nothing}")
+    lines.append(f"\nmemory limit {report.limit_bytes / 1e9:.1f} GB")
     disk = ", ".join(f"{size / 1e9:.1f} GB in the {name}" for name, size in report.disk_bytes.items())
     lines.append(f"disk: {disk}")
     if report.total_s:

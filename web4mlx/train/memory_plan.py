@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 
 import mlx.core as mx
+import psutil
 
 from web4mlx.artifacts import atomic_write
 from web4mlx.config.schema import RunConfig
@@ -55,6 +56,7 @@ class MemoryPlan:
         self.largest = max(layout(data.train, work.largest_samples), key=lambda batch: batch.inputs.size)
         if self.is_auto:
             self._apply(self._remembered() or self.planner.choose(work.largest, self.limit_bytes))
+        self._warn_of_little_memory(work)
         while not self._fits(work, adapters) and self.is_auto:
             leaner = self._next_choice(work)
             if leaner is None:
@@ -69,6 +71,17 @@ class MemoryPlan:
             self._warn(leaner, "training needed")
             self._apply(leaner)
             mx.reset_peak_memory()
+
+    def _warn_of_little_memory(self, work: RunWork) -> None:
+        """Say so when other programs hold memory that this run will need."""
+        needed = self.planner.peak(work.largest, self.choice) - mx.get_active_memory()
+        available = psutil.virtual_memory().available
+        if needed > available:
+            self.log.warn(
+                "memory-free",
+                f"about {needed / 1e9:.1f} GB more will be needed, {available / 1e9:.1f} GB are free",
+                "Close other programs, or lower hardware.memory_limit_gb so that more is recomputed.",
+            )  # fmt: skip
 
     def _fits(self, work: RunWork, adapters: Adapters) -> bool:
         assert self.largest is not None
