@@ -63,6 +63,8 @@ def calibrate(base: Path, lora: LoraConfig, value_type: str) -> Forecast:
         lora: The adapter.
         value_type: Name of the precision, e.g. `float32`.
     """
+    import mlx.core as mx
+
     shape = read_shape(base, lora)
     speed = measure_speed(shape, value_type)
     one = replace(shape, layers=1, adapter=shape.adapter // max(shape.adapter_layers, 1))
@@ -74,7 +76,9 @@ def calibrate(base: Path, lora: LoraConfig, value_type: str) -> Forecast:
     }
     piece = replace(shape, vocabulary=min(HEAD_VOCABULARY, shape.vocabulary))
     counted = head_seconds(piece, RowWork(0, HEAD_ROWS, 0, 0), speed)
-    return Forecast(shape, speed, dropout, layers, _time_head(piece, value_type) / counted)
+    head = _time_head(piece, value_type) / counted
+    mx.clear_cache()
+    return Forecast(shape, speed, dropout, layers, head)
 
 
 def _time_layer(base: Path, lora: LoraConfig, value_type: str) -> dict[Recompute, float]:
