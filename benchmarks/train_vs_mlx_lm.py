@@ -44,7 +44,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Run everything; see the module's docstring."""
     rounds = 1 if args.quick else 3
     common = {"threads": args.threads, "config": args.config}
-    steps = interleave(STEP, rounds + args.quick, **common)
+    steps = interleave(STEP, rounds, **common)
     singles = interleave(SINGLE, rounds, length=SINGLE_LENGTH, steps=2, **common)
     naive = interleave(("naive_plan",), 1 if args.quick else 2, **common)
     ours = steps["web4mlx"]
