@@ -110,7 +110,7 @@ class Pass:
 
     def order(self) -> list[tuple[list[int], bool]]:
         """Steps in the order they are taken, and whether each is timed."""
-        if self.args.curve:
+        if self.args.curve or self.args.variant == "naive_plan":  # a minute a sample: no warm-up
             return [(step, True) for step in self.steps]
         return [(step, timed) for step in self.steps for timed in (False, True)]
 
