@@ -16,7 +16,9 @@ from web4mlx.train.recompute import Recompute
 MASTER_BYTES = 4
 """Bytes of a master weight, a gradient, an optimizer moment, an attention score."""
 LIVE_SCORES = 5
-"""Arrays of a block's scores, or of a chunk's logits, that exist at a time."""
+"""Arrays of a block's scores that exist at a time."""
+LIVE_LOGITS = 20
+"""Arrays of a piece of the logits that exist at a time, measured."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of each part; their sum is the predicted peak."""
+    """Bytes of each part; their sum is the predicted peak.
+
+    `loss` is what the head hands back; its temporaries come before those of the layers' backward pass, so
+    `transient` is the larger of the two.
+    """
 
     weights: int
     adapters: int
@@ -68,13 +74,15 @@ def predict_memory(
     kept = sum(kept_values(shape, row, way, settings) for way in recompute)
     inner = kept_values(shape, row, "none", settings) if "full" in recompute else 0
     masters = shape.adapter * MASTER_BYTES
+    cast_early = 1 - list(recompute).count("full") / len(recompute)
+    backward = inner * size + _backward_bytes(shape, row, size)
     return Memory(
         weights=settings.weight_bytes,
-        adapters=3 * masters + shape.adapter * size,
+        adapters=int(3 * masters + cast_early * shape.adapter * size),
         optimizer=2 * masters,
         activations=int(kept * size),
-        loss=_loss_bytes(shape, row, settings),
-        transient=int(inner * size + _backward_bytes(shape, row, size)),
+        loss=int(row.supervised * shape.hidden * (2 * size + 2 * MASTER_BYTES)),
+        transient=int(max(backward, _logit_bytes(shape, row, settings))),
     )
 
 
@@ -102,10 +110,9 @@ def _backward_bytes(shape: ModelShape, row: RowWork, size: int) -> float:
     return max(row.computed * (5 * shape.wide + 2 * shape.hidden) * size, block)
 
 
-def _loss_bytes(shape: ModelShape, row: RowWork, settings: Settings) -> int:
-    """Hidden states and their gradient on supervised rows, and one chunk of logits."""
+def _logit_bytes(shape: ModelShape, row: RowWork, settings: Settings) -> int:
+    """One piece of the logits with its temporaries, and the pieces of its rows' gradient."""
     rows, columns = chunk_shape(shape.vocabulary, settings.on_gpu)
     rows = min(rows, int(row.supervised))
-    chunks = -(-shape.vocabulary // columns)
-    held = row.supervised * shape.hidden * (2 * settings.value_bytes + 2 * MASTER_BYTES)
-    return int(held + rows * (columns * LIVE_SCORES + chunks * shape.hidden) * MASTER_BYTES)
+    pieces = -(-shape.vocabulary // columns)
+    return rows * (columns * LIVE_LOGITS + pieces * shape.hidden) * MASTER_BYTES

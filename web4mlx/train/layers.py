@@ -92,10 +92,12 @@ class Layer:
         module: The layer of mlx-lm's model, with LoRA layers attached.
         name: Its dotted name, e.g. `model.layers.0`.
         heads: Attention heads.
+        dtype: Precision of the operands.
+        scale: alpha / rank.
     """
 
-    def __init__(self, module: nn.Module, name: str, heads: Heads) -> None:
-        self.heads = heads
+    def __init__(self, module: nn.Module, name: str, heads: Heads, dtype: mx.Dtype, scale: float) -> None:
+        self.heads, self.dtype, self.scale = heads, dtype, scale
         self.input_norm = module.input_layernorm
         self.post_norm = module.post_attention_layernorm
         attention, mlp = f"{name}.self_attn", f"{name}.mlp"
@@ -103,30 +105,30 @@ class Layer:
         self.output = _product(module.self_attn, attention, ("o_proj",))
         self.gate_up = _product(module.mlp, mlp, ("gate_proj", "up_proj"))
         self.down = _product(module.mlp, mlp, ("down_proj",))
+        adapted = [leaf for product in self.products for leaf in product.adapted]
+        self.masters = [f"{leaf}.{matrix}" for leaf in adapted for matrix in ("lora_a", "lora_b")]
 
     @property
     def products(self) -> tuple[Product, ...]:
         """The layer's products in the order of their operands."""
         return self.qkv, self.output, self.gate_up, self.down
 
-    def operands(self, adapters: Adapters, dtype: mx.Dtype, scale: float) -> list[Arrays]:
+    def operands(self, adapters: Adapters) -> list[Arrays]:
         """The operands of each product, cast once."""
-        return [product.operands(adapters, dtype, scale) for product in self.products]
+        return [product.operands(adapters, self.dtype, self.scale) for product in self.products]
 
     def __call__(
-        self, x: mx.array, operands: list[Arrays], row: Row, dropouts: Sequence[Dropout], recompute: Recompute
+        self, x: mx.array, adapters: Adapters, row: Row, dropouts: Sequence[Dropout], recompute: Recompute
     ) -> mx.array:
-        """Run on x of shape (tokens, hidden)."""
+        """Run on x of shape (tokens, hidden); `adapters` are all master weights."""
         if recompute != "full":
-            return self._run(x, operands, row, dropouts, lean=recompute == "selective")
-        counts = [len(some) for some in operands]
+            return self._run(x, self.operands(adapters), row, dropouts, lean=recompute == "selective")
 
-        def run(inputs: Arrays, flat: Arrays) -> Arrays:
-            remaining = iter(flat)
-            nested = [[next(remaining) for _ in range(count)] for count in counts]
-            return [self._run(inputs[0], nested, row, dropouts, lean=False)]
+        def run(inputs: Arrays, masters: Arrays) -> Arrays:
+            own = dict(zip(self.masters, masters, strict=True))
+            return [self._run(inputs[0], self.operands(own), row, dropouts, lean=False)]
 
-        return recomputed(run)([x], [array for some in operands for array in some])[0]
+        return recomputed(run)([x], [adapters[name] for name in self.masters])[0]
 
     def _run(
         self, x: mx.array, operands: list[Arrays], row: Row, dropouts: Sequence[Dropout], *, lean: bool

@@ -15,7 +15,8 @@ from web4mlx.train.elementwise import LN_2, LOG2_E, exp2
 from web4mlx.train.lora import Adapters
 from web4mlx.train.network import Network
 
-CHUNK = {"cpu": (256, 4096), "gpu": (1024, 16384)}
+CHUNK = {"cpu": (128, 4096), "gpu": (512, 8192)}
+"""Rows and columns of a piece of the logits. MLX schedules ahead, so about twenty temporaries of it exist."""
 
 
 def output_weight(model: nn.Module) -> mx.array | None:

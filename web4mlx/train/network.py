@@ -64,7 +64,8 @@ class OwnLayers:
         self.heads = Heads(args.num_attention_heads, args.num_key_value_heads, head_dim)
         self.theta = args.rope_theta
         self.layers = [
-            Layer(module, f"model.layers.{index}", self.heads) for index, module in enumerate(model.layers)
+            Layer(module, f"model.layers.{index}", self.heads, dtype, scale)
+            for index, module in enumerate(model.layers)
         ]
 
     def hidden(self, adapters: Adapters, batch: MicroBatch, seed: int | None) -> mx.array:
@@ -75,8 +76,7 @@ class OwnLayers:
         x = body.embed_tokens(mx.array(batch.inputs.reshape(-1)))
         dropouts = self._dropouts(seed)
         for layer, recompute, drops in zip(self.layers, self.recompute, dropouts, strict=True):
-            operands = layer.operands(adapters, self.dtype, self.scale)
-            x = layer(x, operands, row, drops, recompute if seed is not None else "none")
+            x = layer(x, adapters, row, drops, recompute if seed is not None else "none")
         return normalize(body.norm, x[mx.array(batch.positions)])
 
     def _dropouts(self, seed: int | None) -> list[list[Dropout]]:
