@@ -9,6 +9,7 @@ import ctypes
 import ctypes.util
 import os
 import sys
+import time
 import warnings
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
@@ -19,6 +20,7 @@ SLOW_BLAS = "reference (slow)"
 _GFORTRAN = b"libgfortran.so.5"
 _loaded: str | None = None
 _is_tunable = False
+_tuned_at = float("-inf")
 TUNING_ROUNDS, TUNING_SIZE, WORTH_IT = 3, 512, 1.15
 
 
@@ -58,16 +60,22 @@ def blas_threads() -> int:
     return max(1, usable_cores() - 1)
 
 
-def tune_blas_threads() -> int:
+def tune_blas_threads(pause_s: float = 0.0) -> int:
     """Use all cores for matrix products while that is really faster than leaving one free.
 
-    It takes a few hundredths of a second, so long work can repeat it: whether the last core helps depends on
+    It takes a few hundredths of a second, so long work repeats it: whether the last core helps depends on
     what else runs. The number of threads does not change results. OPENBLAS_NUM_THREADS switches this off.
 
+    Args:
+        pause_s: Do nothing when the last time is less than this ago.
+
     Returns:
-        Threads in use from now on; 0 when they are not ours to choose.
+        Threads in use from now on; 0 when they are not ours to choose, or too soon.
     """
+    global _tuned_at
     cores = usable_cores()
+    if time.monotonic() - _tuned_at < pause_s:
+        return 0
     if not _is_tunable or _loaded in (None, SLOW_BLAS, "Accelerate") or cores < 2:
         return 0
     library = ctypes.CDLL(_loaded)
@@ -76,13 +84,13 @@ def tune_blas_threads() -> int:
     fewer, all_cores = _fastest_products(library, (cores - 1, cores))
     chosen = cores if fewer > all_cores * WORTH_IT else cores - 1
     library.openblas_set_num_threads(chosen)
+    _tuned_at = time.monotonic()
     return chosen
 
 
 def _fastest_products(library: ctypes.CDLL, counts: tuple[int, ...]) -> list[float]:
     """Median seconds of a matrix product for each number of threads, measured in turn."""
     import statistics
-    import time
 
     import mlx.core as mx
 
@@ -159,8 +167,6 @@ def _load_bundled_gfortran() -> None:
 
 def measure_gflops(size: int = 768, seconds: float = 0.5) -> float:
     """Measured speed of float32 matrix products on MLX's default device, in GFLOP/s."""
-    import time
-
     from web4mlx.machine.mlx_runtime import load_mlx
 
     mx = load_mlx()

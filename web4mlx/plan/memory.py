@@ -75,7 +75,7 @@ def predict_memory(
     inner = kept_values(shape, row, "none", settings) if "full" in recompute else 0
     masters = shape.adapter * MASTER_BYTES
     cast_early = 1 - list(recompute).count("full") / len(recompute)
-    backward = inner * size + _backward_bytes(shape, row, size)
+    backward = inner * size + _backward_bytes(shape, row, settings)
     return Memory(
         weights=settings.weight_bytes,
         adapters=int(3 * masters + cast_early * shape.adapter * size),
@@ -103,11 +103,16 @@ def kept_values(shape: ModelShape, row: RowWork, way: Recompute, settings: Setti
     return tokens * per_token + row.scores * shape.heads * widened
 
 
-def _backward_bytes(shape: ModelShape, row: RowWork, size: int) -> float:
-    """Gradients inside one layer's SwiGLU block and one block of attention, whichever is larger."""
+def _backward_bytes(shape: ModelShape, row: RowWork, settings: Settings) -> float:
+    """Temporaries of one layer's SwiGLU block or of one block of attention, whichever are larger.
+
+    Dropout makes masks and their random words again; the counts of arrays are measured.
+    """
+    arrays = 15 if settings.dropout else 6
     longest = min(row.scores / max(row.computed, 1) * 2, row.computed)
     block = BLOCK_QUERIES * longest * shape.heads * MASTER_BYTES * LIVE_SCORES
-    return max(row.computed * (5 * shape.wide + 2 * shape.hidden) * size, block)
+    values = row.computed * (arrays * shape.wide + 2 * shape.hidden)
+    return max(values * settings.value_bytes, block)
 
 
 def _logit_bytes(shape: ModelShape, row: RowWork, settings: Settings) -> int:

@@ -30,6 +30,7 @@ from web4mlx.train.schedule import learning_rate
 from web4mlx.train.step import LossScale, apply_gradients, new_optimizer, scalar, step_gradients
 
 SEEDS_PER_STEP = 1 << 12
+TUNE_EVERY_S = 10.0
 
 
 class Stopped(Exception):
@@ -133,6 +134,7 @@ class Trainer:
 
     def one_step(self, plan: StepPlan, state: TrainState, adapters: Adapters, meter: Meter) -> Adapters:
         """Take one optimizer step and account for it in `state` and `meter`."""
+        tune_blas_threads(TUNE_EVERY_S)
         training = self.config.training
         rate = learning_rate(training, plan.step, self.sampler.total_steps)
         self.optimizer.learning_rate = rate
@@ -227,7 +229,6 @@ class Trainer:
 
     def report(self, state: TrainState, meter: Meter, plan: StepPlan) -> None:
         """Write a report of the steps since the last one."""
-        tune_blas_threads()
         memory = read_memory()
         epoch = plan.step / self.sampler.steps_per_epoch
         step = self.log.write(
