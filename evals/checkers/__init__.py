@@ -1,0 +1,1 @@
+"""Judges of generated text: documents, code, tool calls, refusals. Strict, and without a model."""
