@@ -22,6 +22,7 @@ from web4mlx.plan.memory import Settings  # noqa: E402
 from web4mlx.plan.shape import read_shape  # noqa: E402
 from web4mlx.plan.strategy import Planner  # noqa: E402
 from web4mlx.plan.work import work_of  # noqa: E402
+from web4mlx.train import attention  # noqa: E402
 from web4mlx.train.lora import attach_adapters, first_adapters, place_adapters  # noqa: E402
 from web4mlx.train.loss import plain_loss_sum  # noqa: E402
 from web4mlx.train.network import OwnLayers  # noqa: E402
@@ -137,3 +138,16 @@ def test_the_7b_at_2048_tokens_is_planned_below_23_gb(tmp_path: Path) -> None:
     assert planner.peak(row, "none") > 23e9
     leaner = planner.choices()[planner.choices().index(choice) - 1]
     assert planner.peak(row, leaner) > 23e9
+
+
+def test_masks_of_ever_new_lengths_do_not_pile_up() -> None:
+    """A long run sees thousands of lengths; what is kept for them must not grow with their number."""
+
+    def kept_bytes(lengths: range) -> int:
+        before = mx.get_active_memory()
+        for visible in lengths:
+            mx.eval(attention._causal_mask(attention.BLOCK_QUERIES, visible))
+        return int(mx.get_active_memory() - before)
+
+    assert kept_bytes(range(2048 - attention.KEPT_MASKS, 2048)) <= 70e6
+    assert kept_bytes(range(1024, 1536)) <= 0

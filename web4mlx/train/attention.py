@@ -8,7 +8,7 @@ segments.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import mlx.core as mx
@@ -18,6 +18,8 @@ from web4mlx.train.elementwise import LOG2_E, exp2
 
 BLOCK_QUERIES = 128
 MASKED = -1e30
+KEPT_MASKS = 64
+"""More than the blocks of most rows; of rows of 2048 tokens they are 67 MB at most."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def _scores(query: mx.array, key: mx.array, block: Block, heads: Heads) -> mx.ar
     return masked.reshape(scores.shape)
 
 
-@cache
+@lru_cache(maxsize=KEPT_MASKS)
 def _causal_mask(count: int, visible: int) -> mx.array:
     """What is added to scores: the last `count` of the visible tokens are the queries themselves."""
     later = np.arange(visible) > np.arange(visible - count, visible)[:, None]
