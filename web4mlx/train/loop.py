@@ -184,7 +184,8 @@ class Trainer:
         total = supervised = 0.0
         for number, batch in enumerate(self.validation_batches):
             self.show_validating(number, started)
-            total += scalar(token_loss_sum(self.loaded.network, adapters, batch, None))
+            loss_sum = token_loss_sum(self.loaded.network, adapters, batch, None, with_gradient=False)
+            total += scalar(loss_sum)
             supervised += len(batch.targets)
         total, supervised = self.ranks.sum(total, supervised)
         loss = total / supervised

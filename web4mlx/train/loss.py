@@ -2,7 +2,8 @@
 
 The head runs on the supervised positions only. It goes over the vocabulary once, in chunks: each chunk's
 exponentials give their part of the sum and, multiplied with the same chunk of the head's matrix, their part
-of the gradient. The parts are brought to one scale at the end, so no chunk's logits outlive it.
+of the gradient. The parts are brought to one scale at the end, so no chunk's logits outlive it. An evaluation
+leaves the gradient out.
 """
 
 from typing import Any
@@ -28,7 +29,7 @@ def output_weight(model: nn.Module) -> mx.array | None:
     return weight
 
 
-def head_loss(hidden: mx.array, targets: mx.array, weight: mx.array) -> mx.array:
+def head_loss(hidden: mx.array, targets: mx.array, weight: mx.array, with_gradient: bool = True) -> mx.array:
     """Sum of cross-entropies of `hidden @ weight.T` against `targets`.
 
     The head is frozen, so only `hidden` gets a gradient; it is formed in the forward pass, while a chunk's
@@ -38,14 +39,17 @@ def head_loss(hidden: mx.array, targets: mx.array, weight: mx.array) -> mx.array
         hidden: Shape (rows, hidden), the supervised positions.
         targets: Shape (rows,), int32.
         weight: Shape (vocabulary, hidden), frozen.
+        with_gradient: False for an evaluation; the result must not be differentiated then.
 
     Returns:
         A scalar of at least float32.
     """
+    if not with_gradient:
+        return _one_pass(hidden, targets, weight, with_gradient)[0]
 
     @mx.custom_function
-    def loss_and_gradient(h: mx.array) -> tuple[mx.array, mx.array]:
-        return _one_pass(h, targets, weight)
+    def loss_and_gradient(h: mx.array) -> tuple[mx.array, ...]:
+        return _one_pass(h, targets, weight, with_gradient)
 
     @loss_and_gradient.vjp
     def scale_gradient(h: mx.array, cotangents: Any, outputs: Any) -> Any:
@@ -61,23 +65,24 @@ def chunk_shape(vocabulary: int, on_gpu: bool) -> tuple[int, int]:
     return rows, min(columns, vocabulary)
 
 
-def _one_pass(hidden: mx.array, targets: mx.array, weight: mx.array) -> tuple[mx.array, mx.array]:
-    """Loss sum, and its gradient in at least float32."""
+def _one_pass(
+    hidden: mx.array, targets: mx.array, weight: mx.array, with_gradient: bool
+) -> tuple[mx.array, ...]:
+    """Loss sum and, when wanted, its gradient in at least float32."""
     rows, columns = chunk_shape(len(weight), mx.default_device() == mx.gpu)
-    losses: list[mx.array] = []
-    gradients: list[mx.array] = []
+    done: list[tuple[mx.array, ...]] = []
     for start in range(0, len(hidden), rows):
         part = slice(start, start + rows)
-        after = gradients[-1:]
-        loss, gradient = _some_rows(_in_order(hidden[part], after), targets[part], weight, columns)
-        losses.append(loss)
-        gradients.append(gradient)
-    return mx.stack(losses).sum(), mx.concatenate(gradients)
+        after = [done[-1][-1]] if done else []
+        ready = _in_order(hidden[part], after)
+        done.append(_some_rows(ready, targets[part], weight, columns, with_gradient))
+    losses, *gradients = zip(*done, strict=True)
+    return mx.stack(list(losses)).sum(), *(mx.concatenate(list(parts)) for parts in gradients)
 
 
 def _some_rows(
-    hidden: mx.array, targets: mx.array, weight: mx.array, columns: int
-) -> tuple[mx.array, mx.array]:
+    hidden: mx.array, targets: mx.array, weight: mx.array, columns: int, with_gradient: bool
+) -> tuple[mx.array, ...]:
     """Over the vocabulary once; scores are in units of log2."""
     wide = mx.float64 if hidden.dtype == mx.float64 else mx.float32
     scaled = hidden * LOG2_E
@@ -86,18 +91,22 @@ def _some_rows(
     gradients: list[mx.array] = []
     for start in range(0, len(weight), columns):
         part = weight[start : start + columns]
-        scores = (_in_order(scaled, gradients[-1:]) @ part.T).astype(wide)
+        after = (gradients or totals)[-1:]
+        scores = (_in_order(scaled, after) @ part.T).astype(wide)
         tops.append(mx.max(scores, axis=-1, keepdims=True))
         exponentials = exp2(scores - tops[-1])
         totals.append(exponentials.sum(axis=-1, keepdims=True))
-        gradients.append((exponentials.astype(hidden.dtype) @ part).astype(wide))
+        if with_gradient:
+            gradients.append((exponentials.astype(hidden.dtype) @ part).astype(wide))
     top = mx.max(mx.concatenate(tops, axis=1), axis=1, keepdims=True)
     shares = [exp2(part - top) for part in tops]
-    total, gradient = _weighted(shares, totals), _weighted(shares, gradients)
+    total = _weighted(shares, totals)
     wanted = weight[targets]
     wanted_scores = (scaled * wanted).astype(wide).sum(axis=-1, keepdims=True)
     loss = (mx.log(total) + (top - wanted_scores) * LN_2).sum()
-    return loss, gradient / total - wanted.astype(wide)
+    if not with_gradient:
+        return (loss,)
+    return loss, _weighted(shares, gradients) / total - wanted.astype(wide)
 
 
 def _weighted(shares: list[mx.array], parts: list[mx.array]) -> mx.array:
@@ -112,7 +121,9 @@ def _in_order(array: mx.array, after: list[mx.array]) -> mx.array:
     return mx.depends([array], after)[0] if after else array
 
 
-def token_loss_sum(network: Network, adapters: Adapters, batch: MicroBatch, seed: int | None) -> mx.array:
+def token_loss_sum(
+    network: Network, adapters: Adapters, batch: MicroBatch, seed: int | None, with_gradient: bool = True
+) -> mx.array:
     """Sum of the cross-entropies of a micro-batch's supervised tokens, a scalar.
 
     Args:
@@ -120,11 +131,12 @@ def token_loss_sum(network: Network, adapters: Adapters, batch: MicroBatch, seed
         adapters: Float32 master weights.
         batch: Token rows.
         seed: Decides dropout; None evaluates without dropout.
+        with_gradient: False when the result is not differentiated, which saves half of the head's work.
     """
     hidden = network.hidden(adapters, batch, seed)
     targets, weight = mx.array(batch.targets), output_weight(network.model)
     if weight is not None:
-        return head_loss(hidden, targets, weight)
+        return head_loss(hidden, targets, weight, with_gradient)
     model = network.model
     tied = getattr(model.args, "tie_word_embeddings", False)
     logits = model.model.embed_tokens.as_linear(hidden) if tied else model.lm_head(hidden)
