@@ -31,6 +31,13 @@ def plan(*options: str) -> dict[str, object]:
     return json.loads(result.stdout)  # type: ignore[no-any-return]
 
 
+def chosen_way(report: dict[str, object]) -> object:
+    """How the plan's choice recomputes."""
+    chosen = report["chosen"]
+    assert isinstance(chosen, dict)
+    return chosen["recompute"]
+
+
 def test_a_plan_names_the_fastest_way_that_fits(project: Path) -> None:
     report = plan()
     chosen, ways = report["chosen"], report["strategies"]
@@ -48,7 +55,18 @@ def test_leaner_ways_are_chosen_for_less_memory(project: Path) -> None:
     peaks = {way["recompute"]: way["peak_bytes"] for way in plan()["strategies"]}  # type: ignore[union-attr, attr-defined]
     assert peaks["selective"] < peaks["none"]
     between = (peaks["selective"] + peaks["none"]) / 2e9
-    assert plan("--memory", str(between))["chosen"]["recompute"] != "none"  # type: ignore[index]
+    assert chosen_way(plan("--memory", str(between))) != "none"
+
+
+@pytest.mark.parametrize(("layers", "way"), [(0, "selective"), (1, 1), (2, "full"), (99, "full")])
+def test_any_number_of_recomputed_layers_is_planned(in_tmp: Path, layers: int, way: object) -> None:
+    """The model has two layers."""
+    write_project(in_tmp, recompute=layers)
+    report = plan()
+    assert chosen_way(report) == way
+    measured = plan("--measure")
+    assert chosen_way(measured) == way
+    assert measured["measured"]
 
 
 def test_a_plan_that_does_not_fit_says_so(project: Path) -> None:

@@ -145,7 +145,8 @@ class Plan:
     def strategies(self, row_tokens: int, work: RunWork) -> Iterator[Strategy]:
         """Predictions for rows of one size: the plain ways, and the fewest recomputed layers that fit."""
         best = self.planner.choose(work.largest, self.limit_bytes)
-        configured = self.config.training.recompute
+        recompute = self.config.training.recompute
+        configured = recompute if recompute == "auto" else self.planner.one_of_choices(recompute)
         wanted: list[Choice] = ["none", "selective", "full"]
         wanted += [c for c in (best, configured) if isinstance(c, int) and c not in wanted]
         for choice in sorted(dict.fromkeys(wanted), key=self.planner.choices().index):

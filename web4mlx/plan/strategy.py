@@ -67,6 +67,12 @@ class Planner:
         """All ways from the fastest to the leanest."""
         return ["none", "selective", *range(1, self.shape.layers), "full"]
 
+    def one_of_choices(self, choice: Choice) -> Choice:
+        """The choice that means the same: 0 layers is selective, all of them or more is full."""
+        if not isinstance(choice, int):
+            return choice
+        return "selective" if choice == 0 else choice if choice < self.shape.layers else "full"
+
     def leaner(self, choice: Choice) -> Choice | None:
         """A way with a tenth of the layers more in full recomputation; None for the leanest."""
         if choice == "full":
@@ -74,7 +80,7 @@ class Planner:
         if choice == "none":
             return "selective"
         more = (choice if isinstance(choice, int) else 0) + max(1, self.shape.layers // 10)
-        return more if more < self.shape.layers else "full"
+        return self.one_of_choices(more)
 
 
 def memory_limit_bytes(config: RunConfig) -> float:
