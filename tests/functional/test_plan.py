@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -38,6 +39,15 @@ def chosen_way(report: dict[str, object]) -> object:
     return chosen["recompute"]
 
 
+def too_little_for_none() -> float:
+    """GB between the peaks of keeping everything and of selective recomputation."""
+    ways = plan()["strategies"]
+    assert isinstance(ways, list)
+    peaks = {way["recompute"]: way["peak_bytes"] for way in ways}
+    assert peaks["selective"] < peaks["none"]
+    return float(peaks["selective"] + peaks["none"]) / 2e9
+
+
 def test_a_plan_names_the_fastest_way_that_fits(project: Path) -> None:
     report = plan()
     chosen, ways = report["chosen"], report["strategies"]
@@ -52,10 +62,7 @@ def test_a_plan_names_the_fastest_way_that_fits(project: Path) -> None:
 
 
 def test_leaner_ways_are_chosen_for_less_memory(project: Path) -> None:
-    peaks = {way["recompute"]: way["peak_bytes"] for way in plan()["strategies"]}  # type: ignore[union-attr, attr-defined]
-    assert peaks["selective"] < peaks["none"]
-    between = (peaks["selective"] + peaks["none"]) / 2e9
-    assert chosen_way(plan("--memory", str(between))) != "none"
+    assert chosen_way(plan("--memory", str(too_little_for_none()))) != "none"
 
 
 @pytest.mark.parametrize(("layers", "way"), [(0, "selective"), (1, 1), (2, "full"), (99, "full")])
@@ -74,6 +81,22 @@ def test_a_plan_that_does_not_fit_says_so(project: Path) -> None:
         plan("--memory", "0.000001")
 
 
+def test_measuring_runs_what_was_chosen(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from web4mlx.train.prepare import load_training_model
+
+    ways = []
+
+    def recorded(*args: Any) -> Any:
+        loaded: Any = load_training_model(*args)
+        ways.append(loaded.network.recompute)
+        return loaded
+
+    monkeypatch.setattr("web4mlx.plan.measure.load_training_model", recorded)
+    assert plan("--measure", "--memory", str(too_little_for_none()))["measured"]
+    assert len(ways) == 1
+    assert ways[0] != ("none", "none")
+
+
 def test_measuring_corrects_the_plan(project: Path) -> None:
     report = plan("--measure")
     measured = report["measured"]
@@ -90,6 +113,7 @@ def test_hours_write_a_configuration_that_trains_what_fits(project: Path) -> Non
     assert isinstance(proposal, dict)
     assert 0 < proposal["samples"] < 30
     config = load_config(Path("half.toml"))
+    assert config.training.recompute == "auto"
     run = supervise.new_run(config)
     supervise.supervise(run, lambda event: None)
     stats = json.loads((run / "training_stats.json").read_text())

@@ -43,6 +43,8 @@ def measure_strategy(plan: Plan, strategy: Strategy) -> dict[str, float]:
         Peak memory in bytes and seconds of the timed steps, measured and predicted, and real tokens a second.
     """
     config = plan.fitted(strategy)
+    training = config.training.model_copy(update={"recompute": strategy.recompute})
+    config = config.model_copy(update={"training": training})
     loaded = load_training_model(config, plan.base)  # in the plan's precision
     adapters = first_adapters(loaded.model, loaded.names, config.lora.rank, config.training.seed)
     optimizer = new_optimizer(config.training)

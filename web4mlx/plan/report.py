@@ -182,11 +182,13 @@ class Plan:
         return disk_needs(self.config, size)
 
     def fitted(self, strategy: Strategy) -> RunConfig:
-        """The configuration that runs a strategy."""
+        """The configuration with a strategy's rows and precision.
+
+        What is recomputed stays as configured: `auto` will choose by the memory of the day.
+        """
         hardware = self.config.hardware.model_copy(update={"dtype": self.dtype})
         updates: dict[str, Any] = {
             "hardware": hardware,
             "data": self.config.data.model_copy(update={"row_tokens": strategy.row_tokens}),
-            "training": self.config.training.model_copy(update={"recompute": strategy.recompute}),
         }
         return self.config.model_copy(update=updates)
