@@ -21,7 +21,7 @@ from web4mlx.train.compilation import choose_compilation
 from web4mlx.train.guards import Guards
 from web4mlx.train.lora import Adapters, first_adapters
 from web4mlx.train.loss import token_loss_sum
-from web4mlx.train.memory_plan import MemoryPlan
+from web4mlx.train.memory_plan import plan_memory
 from web4mlx.train.meter import Meter
 from web4mlx.train.parallel import RankLost, Ranks
 from web4mlx.train.prepare import TrainingData, TrainingModel
@@ -68,7 +68,7 @@ class Trainer:
         self.stop_requested = False
         self.change_gradients: Callable[[int, Adapters], Adapters] = lambda step, gradients: gradients
         self.layout = layout_for(config, loaded)
-        self.memory = MemoryPlan(config, loaded, run, log)
+        self.memory = plan_memory(config, loaded, run, log)
         self.supervised = data.train.supervised
         batches = self.layout(data.validation, range(len(data.validation)))
         self.validation_batches = batches[ranks.rank :: ranks.size]

@@ -1,7 +1,7 @@
 """Keeps a run within its memory.
 
 Plans the recomputation, checks the plan on the largest micro-batch before the first step, and recomputes more
-when the real peak goes over the limit.
+when the real peak goes over the limit. Of models that mlx-lm's layers run nothing is predicted.
 """
 
 import json
@@ -18,7 +18,7 @@ from web4mlx.plan.strategy import Choice, Planner, describe_choice, memory_limit
 from web4mlx.plan.work import RunWork, work_of, work_of_run
 from web4mlx.train.batches import Layout, MicroBatch
 from web4mlx.train.lora import Adapters
-from web4mlx.train.network import OwnLayers
+from web4mlx.train.network import Network, OwnLayers
 from web4mlx.train.prepare import TrainingData, TrainingModel
 from web4mlx.train.recompute import recompute_plan
 from web4mlx.train.sampler import Sampler
@@ -27,38 +27,83 @@ from web4mlx.train.step import step_gradients
 PLAN = "plan.json"
 
 
-class MemoryPlan:
-    """The recomputation of one run. A resumed run goes on with the one it had.
+def plan_memory(
+    config: RunConfig, loaded: TrainingModel, run: Path, log: EventLog
+) -> "MemoryPlan | MeasuredMemory":
+    """What keeps a run within its memory.
 
     Args:
         config: The effective configuration.
-        loaded: The model; its network's recomputation is set here.
+        loaded: The model; its network's recomputation is set later.
         run: The run folder, which remembers the choice.
         log: Where predictions, measurements and changes go.
     """
+    if not isinstance(loaded.network, OwnLayers):
+        return MeasuredMemory(loaded.network, log)
+    dtype = str(loaded.dtype).removeprefix("mlx.core.")
+    on_gpu = mx.default_device() == mx.gpu
+    planner = Planner.for_config(config, find_base(config.model), dtype, on_gpu)
+    return MemoryPlan(config, loaded.network, planner, run / PLAN, log)
 
-    def __init__(self, config: RunConfig, loaded: TrainingModel, run: Path, log: EventLog) -> None:
-        self.network, self.log, self.file = loaded.network, log, run / PLAN
-        self.is_auto = config.training.recompute == "auto" and isinstance(self.network, OwnLayers)
-        self.limit_bytes = memory_limit_bytes(config)
-        dtype = str(loaded.dtype).removeprefix("mlx.core.")
-        on_gpu = mx.default_device() == mx.gpu
-        self.planner = Planner.for_config(config, find_base(config.model), dtype, on_gpu)
-        self.choice: Choice = "none"
-        self.largest: MicroBatch | None = None
+
+class MeasuredMemory:
+    """Measures a run's memory and changes nothing: recomputation stays as configured.
+
+    Args:
+        network: The model.
+        log: Where measurements go.
+    """
+
+    def __init__(self, network: Network, log: EventLog) -> None:
+        self.network, self.log = network, log
 
     def prepare(self, data: TrainingData, sampler: Sampler, layout: Layout, adapters: Adapters) -> None:
-        """Choose, then compute the largest micro-batch's gradient once and correct the choice if need be.
-
-        Too little memory shows now, not in hours.
-        """
+        """Compute the largest micro-batch's gradient once: too little memory shows now, not in hours."""
         work = work_of_run(data.train, sampler, layout)
-        self.largest = max(layout(data.train, work.largest_samples), key=lambda batch: batch.inputs.size)
+        self.measure(largest_batch(data, layout, work), adapters)
+
+    def measure(self, largest: MicroBatch, adapters: Adapters) -> int:
+        """Peak memory of the largest micro-batch's gradients."""
+        mx.reset_peak_memory()
+        step_gradients(self.network, adapters, [largest], 0, 1.0)
+        peak = mx.get_peak_memory()
+        self.log.write(Metric, name="peak memory of the largest row", value=peak, unit="bytes")
+        return peak
+
+    def watch(self, peak_bytes: int) -> None:
+        """Take note of the peak of training so far."""
+
+
+class MemoryPlan(MeasuredMemory):
+    """The recomputation of one run by our layers. A resumed run goes on with the one it had.
+
+    Args:
+        config: The effective configuration.
+        network: The model; its recomputation is set here when the configuration leaves it open.
+        planner: Predicts.
+        file: Remembers the choice.
+        log: Where predictions, measurements and changes go.
+    """
+
+    def __init__(
+        self, config: RunConfig, network: OwnLayers, planner: Planner, file: Path, log: EventLog
+    ) -> None:
+        super().__init__(network, log)
+        self.own, self.planner, self.file = network, planner, file
+        self.limit_bytes = memory_limit_bytes(config)
+        configured = config.training.recompute
+        self.is_auto = configured == "auto"
+        self.choice: Choice = "none" if configured == "auto" else planner.one_of_choices(configured)
+
+    def prepare(self, data: TrainingData, sampler: Sampler, layout: Layout, adapters: Adapters) -> None:
+        """Choose, then measure the largest micro-batch and correct the choice if need be."""
+        work = work_of_run(data.train, sampler, layout)
+        largest = largest_batch(data, layout, work)
         if self.is_auto:
             self._apply(self._remembered() or self.planner.choose(work.largest, self.limit_bytes))
         self._warn_of_little_memory(work)
-        while not self._fits(work, adapters) and self.is_auto:
-            leaner = self._next_choice(work)
+        while not self._fits(largest, adapters):
+            leaner = self._next_choice(work) if self.is_auto else None
             if leaner is None:
                 return
             self._warn(leaner, "the largest micro-batch needs")
@@ -83,20 +128,13 @@ class MemoryPlan:
                 "Close other programs, or lower hardware.memory_limit_gb so that more is recomputed.",
             )  # fmt: skip
 
-    def _fits(self, work: RunWork, adapters: Adapters) -> bool:
-        assert self.largest is not None
-        row = work_of(self.largest)
+    def _fits(self, largest: MicroBatch, adapters: Adapters) -> bool:
+        """Measure beside the prediction, which is corrected by it."""
+        row = work_of(largest)
         predicted = self.planner.peak(row, self.choice)
-        mx.reset_peak_memory()
-        step_gradients(self.network, adapters, [self.largest], 0, 1.0)
-        measured = mx.get_peak_memory()
-        for name, value in (
-            ("predicted peak memory", predicted),
-            ("peak memory of the largest row", measured),
-        ):
-            self.log.write(Metric, name=name, value=value, unit="bytes")
-        if self.is_auto:
-            self.planner = self.planner.corrected(row, self.choice, measured)
+        self.log.write(Metric, name="predicted peak memory", value=predicted, unit="bytes")
+        measured = self.measure(largest, adapters)
+        self.planner = self.planner.corrected(row, self.choice, measured)
         return measured <= self.limit_bytes
 
     def _next_choice(self, work: RunWork) -> Choice | None:
@@ -108,9 +146,8 @@ class MemoryPlan:
         return self.planner.leaner(self.choice)
 
     def _apply(self, choice: Choice) -> None:
-        assert isinstance(self.network, OwnLayers)
         self.choice = choice
-        self.network.recompute = tuple(recompute_plan(choice, len(self.network.layers)))
+        self.own.recompute = tuple(recompute_plan(choice, len(self.own.layers)))
         atomic_write(self.file, json.dumps({"recompute": choice}) + "\n")
 
     def _remembered(self) -> Choice | None:
@@ -126,3 +163,8 @@ class MemoryPlan:
             "memory-plan", f"{what} {peak:.1f} GB, the limit is {limit:.1f} GB",
             f"From now on: {describe_choice(choice)}. Slower, with the same result.",
         )  # fmt: skip
+
+
+def largest_batch(data: TrainingData, layout: Layout, work: RunWork) -> MicroBatch:
+    """A run's micro-batch of most tokens."""
+    return max(layout(data.train, work.largest_samples), key=lambda batch: batch.inputs.size)

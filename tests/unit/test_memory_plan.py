@@ -1,0 +1,52 @@
+"""What a run says of its memory: predictions of the way it runs, none where there is no telling."""
+
+import json
+from pathlib import Path
+
+from tests.micro_models import write_micro_llama
+from tests.training_project import write_project
+from web4mlx.config import load_config
+from web4mlx.events import Event, EventLog, Metric, Warned
+from web4mlx.machine.mlx_runtime import load_mlx
+from web4mlx.train import supervise, worker
+
+load_mlx("cpu")
+
+PREDICTED, MEASURED = "predicted peak memory", "peak memory of the largest row"
+
+
+def train(config_file: Path) -> list[Event]:
+    """Train in this process; returns the events."""
+    config = load_config(config_file)
+    run = supervise.new_run(config)
+    events: list[Event] = []
+    with EventLog(run / worker.EVENTS, run.name, "train", events.append) as log:
+        worker.train_run(config, run, log)
+    return events
+
+
+def figures(events: list[Event], name: str) -> list[float]:
+    return [event.value for event in events if isinstance(event, Metric) and event.name == name]
+
+
+def write_scaled_llama(folder: Path) -> None:
+    """A Llama with a kind of rotary embeddings that our layers do not know."""
+    write_micro_llama(folder)
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"rope_traditional": True}))
+
+
+def test_the_prediction_is_of_the_configured_way(in_tmp: Path) -> None:
+    predicted = {}
+    for way in ("none", "selective", "full", 0, 2):
+        (predicted[way],) = figures(train(write_project(in_tmp, epochs=1, recompute=way)), PREDICTED)
+    assert len({predicted["none"], predicted["selective"], predicted["full"]}) == 3
+    assert predicted[0] == predicted["selective"]
+    assert predicted[2] == predicted["full"]
+
+
+def test_nothing_is_predicted_for_the_library_s_layers(in_tmp: Path) -> None:
+    events = train(write_project(in_tmp, epochs=1, recompute="auto", base=write_scaled_llama))
+    assert "fallback" in [event.code for event in events if isinstance(event, Warned)]
+    assert figures(events, PREDICTED) == []
+    assert len(figures(events, MEASURED)) == 1
