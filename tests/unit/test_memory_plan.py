@@ -2,6 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.micro_models import write_micro_llama
 from tests.training_project import write_project
@@ -10,7 +13,10 @@ from web4mlx.events import Event, EventLog, Metric, Warned
 from web4mlx.machine.mlx_runtime import load_mlx
 from web4mlx.train import supervise, worker
 
-load_mlx("cpu")
+mx = load_mlx("cpu")
+
+from web4mlx.train import memory_plan  # noqa: E402
+from web4mlx.train.memory_plan import MeasuredMemory  # noqa: E402
 
 PREDICTED, MEASURED = "predicted peak memory", "peak memory of the largest row"
 
@@ -29,7 +35,7 @@ def figures(events: list[Event], name: str) -> list[float]:
     return [event.value for event in events if isinstance(event, Metric) and event.name == name]
 
 
-def write_scaled_llama(folder: Path) -> None:
+def write_interleaved_llama(folder: Path) -> None:
     """A Llama with a kind of rotary embeddings that our layers do not know."""
     write_micro_llama(folder)
     file = folder / "config.json"
@@ -46,7 +52,40 @@ def test_the_prediction_is_of_the_configured_way(in_tmp: Path) -> None:
 
 
 def test_nothing_is_predicted_for_the_library_s_layers(in_tmp: Path) -> None:
-    events = train(write_project(in_tmp, epochs=1, recompute="auto", base=write_scaled_llama))
+    events = train(write_project(in_tmp, epochs=1, recompute="auto", base=write_interleaved_llama))
     assert "fallback" in [event.code for event in events if isinstance(event, Warned)]
     assert figures(events, PREDICTED) == []
     assert len(figures(events, MEASURED)) == 1
+
+
+@pytest.fixture
+def expected(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The needs that Metal's limits were set for."""
+    needs: list[int] = []
+    monkeypatch.setattr(memory_plan, "limit_memory", lambda fraction, needed: needs.append(needed))
+    return needs
+
+
+def test_metal_may_wire_what_is_predicted_then_what_was_measured(in_tmp: Path, expected: list[int]) -> None:
+    events = train(write_project(in_tmp, epochs=1, recompute="selective"))
+    (predicted,), (measured,) = figures(events, PREDICTED), figures(events, MEASURED)
+    assert expected[:2] == pytest.approx([predicted, measured], abs=1)
+    assert expected[1:] == sorted(expected[1:])
+
+
+def test_metal_may_wire_what_the_library_s_layers_were_measured_to_need(
+    in_tmp: Path, expected: list[int]
+) -> None:
+    events = train(write_project(in_tmp, epochs=1, base=write_interleaved_llama))
+    assert expected[0] == figures(events, MEASURED)[0]
+
+
+def test_a_need_that_was_underestimated_is_raised_and_never_lowered(
+    in_tmp: Path, expected: list[int]
+) -> None:
+    no_network: Any = None
+    memory = MeasuredMemory(load_config(write_project(in_tmp)), no_network, EventLog(None, "run", "train"))
+    memory.expect(5_000)
+    for peak in (4_000, 6_000, 5_500, 7_000):
+        memory.watch(peak)
+    assert expected == [5_000, 6_000, 7_000]

@@ -1,7 +1,8 @@
 """Keeps a run within its memory.
 
 Plans the recomputation, checks the plan on the largest micro-batch before the first step, and recomputes more
-when the real peak goes over the limit. Of models that mlx-lm's layers run nothing is predicted.
+when the real peak goes over the limit. Of models that mlx-lm's layers run nothing is predicted. Metal is let
+wire what the run needs and no more.
 """
 
 import json
@@ -13,6 +14,7 @@ import psutil
 from web4mlx.artifacts import atomic_write
 from web4mlx.config.schema import RunConfig
 from web4mlx.events import EventLog, Metric
+from web4mlx.machine.mlx_runtime import limit_memory
 from web4mlx.models.base import find_base
 from web4mlx.plan.strategy import Choice, Planner, describe_choice, memory_limit_bytes
 from web4mlx.plan.work import RunWork, work_of, work_of_run
@@ -39,7 +41,7 @@ def plan_memory(
         log: Where predictions, measurements and changes go.
     """
     if not isinstance(loaded.network, OwnLayers):
-        return MeasuredMemory(loaded.network, log)
+        return MeasuredMemory(config, loaded.network, log)
     dtype = str(loaded.dtype).removeprefix("mlx.core.")
     on_gpu = mx.default_device() == mx.gpu
     planner = Planner.for_config(config, find_base(config.model), dtype, on_gpu)
@@ -50,17 +52,20 @@ class MeasuredMemory:
     """Measures a run's memory and changes nothing: recomputation stays as configured.
 
     Args:
+        config: The effective configuration.
         network: The model.
         log: Where measurements go.
     """
 
-    def __init__(self, network: Network, log: EventLog) -> None:
+    def __init__(self, config: RunConfig, network: Network, log: EventLog) -> None:
         self.network, self.log = network, log
+        self.memory_fraction = config.hardware.memory_fraction
+        self.needed_bytes = 0
 
     def prepare(self, data: TrainingData, sampler: Sampler, layout: Layout, adapters: Adapters) -> None:
         """Compute the largest micro-batch's gradient once: too little memory shows now, not in hours."""
         work = work_of_run(data.train, sampler, layout)
-        self.measure(largest_batch(data, layout, work), adapters)
+        self.expect(self.measure(largest_batch(data, layout, work), adapters))
 
     def measure(self, largest: MicroBatch, adapters: Adapters) -> int:
         """Peak memory of the largest micro-batch's gradients."""
@@ -71,7 +76,14 @@ class MeasuredMemory:
         return peak
 
     def watch(self, peak_bytes: int) -> None:
-        """Take note of the peak of training so far."""
+        """Expect the peak of training so far where it went over what was expected."""
+        if peak_bytes > self.needed_bytes:
+            self.expect(peak_bytes)
+
+    def expect(self, needed_bytes: int) -> None:
+        """Let Metal wire what is needed, as known now; what goes beyond is only slower."""
+        self.needed_bytes = needed_bytes
+        limit_memory(self.memory_fraction, needed_bytes)
 
 
 class MemoryPlan(MeasuredMemory):
@@ -88,7 +100,7 @@ class MemoryPlan(MeasuredMemory):
     def __init__(
         self, config: RunConfig, network: OwnLayers, planner: Planner, file: Path, log: EventLog
     ) -> None:
-        super().__init__(network, log)
+        super().__init__(config, network, log)
         self.own, self.planner, self.file = network, planner, file
         self.limit_bytes = memory_limit_bytes(config)
         configured = config.training.recompute
@@ -102,12 +114,9 @@ class MemoryPlan(MeasuredMemory):
         if self.is_auto:
             self._apply(self._remembered() or self.planner.choose(work.largest, self.limit_bytes))
         self._warn_of_little_memory(work)
-        while not self._fits(largest, adapters):
-            leaner = self._next_choice(work) if self.is_auto else None
-            if leaner is None:
-                return
-            self._warn(leaner, "the largest micro-batch needs")
-            self._apply(leaner)
+        self.expect(self.planner.peak(work.largest, self.choice))
+        self._make_fit(work, largest, adapters)
+        self.expect(self.planner.peak(work.largest, self.choice))
 
     def watch(self, peak_bytes: int) -> None:
         """Recompute more from now on when training went over the limit."""
@@ -116,6 +125,17 @@ class MemoryPlan(MeasuredMemory):
             self._warn(leaner, "training needed")
             self._apply(leaner)
             mx.reset_peak_memory()
+        else:
+            super().watch(peak_bytes)
+
+    def _make_fit(self, work: RunWork, largest: MicroBatch, adapters: Adapters) -> None:
+        """Measure, and recompute more until it fits or nothing is leaner."""
+        while not self._fits(largest, adapters):
+            leaner = self._next_choice(work) if self.is_auto else None
+            if leaner is None:
+                return
+            self._warn(leaner, "the largest micro-batch needs")
+            self._apply(leaner)
 
     def _warn_of_little_memory(self, work: RunWork) -> None:
         """Say so when other programs hold memory that this run will need."""
