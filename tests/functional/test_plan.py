@@ -97,6 +97,20 @@ def test_measuring_runs_what_was_chosen(project: Path, monkeypatch: pytest.Monke
     assert ways[0] != ("none", "none")
 
 
+def test_each_size_of_rows_is_laid_out_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from web4mlx.plan.work import work_of_run
+
+    laid_out = []
+
+    def recorded(rows: Any, sampler: Any, layout: Any) -> Any:
+        laid_out.append(layout.row_tokens)
+        return work_of_run(rows, sampler, layout)
+
+    monkeypatch.setattr("web4mlx.plan.report.work_of_run", recorded)
+    plan("--measure")
+    assert laid_out == [2048, 1024, 512]
+
+
 def test_measuring_corrects_the_plan(project: Path) -> None:
     report = plan("--measure")
     measured = report["measured"]

@@ -66,6 +66,10 @@ class RowSet:
         """Tokens of each row."""
         return np.diff(self.offsets)
 
+    def length(self, index: int) -> int:
+        """Tokens of one row."""
+        return int(self.offsets[index + 1] - self.offsets[index])
+
     @property
     def supervised(self) -> NDArray[np.int64]:
         """Supervised tokens of each row."""

@@ -20,10 +20,10 @@ def measured_report(plan: Plan) -> PlanReport:
     speeds = measure_precisions(plan)
     if plan.config.hardware.dtype == "auto":
         plan.use_precision(max(speeds, key=speeds.__getitem__))
-    chosen = plan.report().chosen
-    if chosen is None:
-        return plan.report()
-    measured = measure_strategy(plan, chosen)
+    first = plan.report()
+    if first.chosen is None:
+        return first
+    measured = measure_strategy(plan, first.chosen)
     return plan.report().model_copy(update={"measured": measured, "precisions": speeds})
 
 

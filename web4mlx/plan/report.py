@@ -84,6 +84,7 @@ class Plan:
         self.on_gpu = gpu_kind() is not None and mx.default_device() == mx.gpu
         self.data = load_training_data(config, ChatTokenizer(self.base))
         self.limit_bytes = memory_limit_bytes(config)
+        self._works: dict[int, RunWork] = {}
         self.use_precision(choose_dtype(config.hardware.dtype, chip_name(), self.on_gpu))
 
     def use_precision(self, dtype: str) -> None:
@@ -129,8 +130,10 @@ class Plan:
         return [configured, *(size for size in SMALLER_ROWS if longest <= size < configured)]
 
     def work(self, row_tokens: int) -> RunWork:
-        """The work of the whole run with rows of this size."""
-        return work_of_run(self.data.train, self.sampler(), self.layout(row_tokens))
+        """The work of the whole run with rows of this size, laid out once."""
+        if row_tokens not in self._works:
+            self._works[row_tokens] = work_of_run(self.data.train, self.sampler(), self.layout(row_tokens))
+        return self._works[row_tokens]
 
     def sampler(self) -> Sampler:
         """The order of samples."""

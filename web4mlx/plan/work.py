@@ -67,13 +67,13 @@ def work_of_run(rows: RowSet, sampler: Sampler, layout: Layout) -> RunWork:
         sampler: Their order.
         layout: How steps become micro-batches.
     """
-    plans = list(sampler.steps())
+    plans, lengths = list(sampler.steps()), rows.lengths
     chosen = plans[:: max(1, len(plans) // SAMPLED_STEPS)]
-    weights = [int(rows.lengths[plan.samples].sum()) for plan in plans]
+    weights = [int(lengths[plan.samples].sum()) for plan in plans]
     heaviest = plans[int(np.argmax(weights))]
-    longest = plans[int(np.argmax([int(rows.lengths[plan.samples].max()) for plan in plans]))]
+    longest = plans[int(np.argmax([int(lengths[plan.samples].max()) for plan in plans]))]
     done = [work_of(batch) for plan in chosen for batch in layout(rows, plan.samples.tolist())]
-    total = add_up(done).scaled(sum(weights) / sum(int(rows.lengths[p.samples].sum()) for p in chosen))
+    total = add_up(done).scaled(sum(weights) / sum(int(lengths[p.samples].sum()) for p in chosen))
     candidates = [
         (work_of(batch), plan)
         for plan in (heaviest, longest)

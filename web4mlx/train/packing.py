@@ -27,7 +27,7 @@ def pack(rows: RowSet, samples: Sequence[int], row_tokens: int) -> list[MicroBat
         Balanced rows, longest first.
     """
     prefix = shared_prefix(rows, samples)
-    costs = {int(index): int(rows.lengths[index]) - 1 - prefix for index in samples}
+    costs = {int(index): rows.length(index) - 1 - prefix for index in samples}
     capacity = max(row_tokens - prefix, 1)
     count = len(_first_fit(costs, capacity))
     return [make_row(rows, group) for group in _balance(costs, capacity, count)]
@@ -36,7 +36,7 @@ def pack(rows: RowSet, samples: Sequence[int], row_tokens: int) -> list[MicroBat
 def shared_prefix(rows: RowSet, samples: Sequence[int]) -> int:
     """Leading input tokens that are the same in all samples and not supervised in any."""
     first = rows.offsets[samples[0]]
-    limit = min(min(int(rows.lengths[i]) - 1, _first_supervised(rows, i)) for i in samples)
+    limit = min(min(rows.length(i) - 1, _first_supervised(rows, i)) for i in samples)
     for index in samples[1:]:
         start = rows.offsets[index]
         differs = rows.tokens[first : first + limit] != rows.tokens[start : start + limit]
@@ -109,5 +109,5 @@ def make_row(rows: RowSet, samples: Sequence[int]) -> MicroBatch:
         prefix,
         np.concatenate(positions).astype(np.int32),
         np.concatenate(targets).astype(np.int32),
-        sum(int(rows.lengths[index]) for index in samples),
+        sum(rows.length(index) for index in samples),
     )
