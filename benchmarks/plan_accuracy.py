@@ -7,13 +7,14 @@ with random weights at 2048 tokens, whose peak a layer is carried on to 28 layer
 predicted from one layer, as `web4mlx plan` does it, right before it is measured.
 """
 
-import argparse
 import json
 import time
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from options import new_parser, show
 
 QWEN_7B = {
     "model_type": "qwen2", "hidden_size": 3584, "intermediate_size": 18944,
@@ -24,28 +25,30 @@ WAYS = ("none", "selective", "full")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--config", default="demo")
+    parser = new_parser(__doc__)
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--length", type=int, default=2048)
-    parser.add_argument("--json", action="store_true", dest="as_json")
     args = parser.parse_args()
     from web4mlx.machine.mlx_runtime import load_mlx
 
     load_mlx()
     results = [*demo_shapes(args.config), *seven_billion(args.layers, args.length)]
-    if args.as_json:
-        print(json.dumps(results, indent=2))
-        return
+    show(results, args, render)
+
+
+def render(results: list[dict[str, Any]]) -> str:
+    """The results as a table."""
     titles = ("peak GB", "predicted", "ratio", "seconds", "predicted", "ratio")
-    print(f"{'shape':34s}{'way':11s}" + "".join(f"{title:>10s}" for title in titles))
+    lines = [f"{'shape':34s}{'way':11s}" + "".join(f"{title:>10s}" for title in titles)]
     for row in results:
         measured = f"{row['peak_bytes'] / 1e9:10.2f}" if "peak_bytes" in row else " " * 10
         rest = ""
         if "step_s" in row:
             ratio = row["predicted_s"] / row["step_s"]
             rest = f"{row['peak_ratio']:10.2f}{row['step_s']:10.1f}{row['predicted_s']:10.1f}{ratio:10.2f}"
-        print(f"{row['shape']:34s}{row['way']:11s}{measured}{row['predicted_bytes'] / 1e9:10.2f}{rest}")
+        predicted = row["predicted_bytes"] / 1e9
+        lines.append(f"{row['shape']:34s}{row['way']:11s}{measured}{predicted:10.2f}{rest}")
+    return "\n".join(lines)
 
 
 def demo_shapes(config_name: str) -> list[dict[str, Any]]:

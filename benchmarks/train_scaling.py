@@ -5,11 +5,9 @@
 Ours (selective recompute for lengths) beside mlx-lm's own loop, taking turns.
 """
 
-import argparse
-import json
-from pathlib import Path
 from typing import Any
 
+from options import interleaved_parser, show
 from train_vs_mlx_lm import interleave, ratio
 
 LENGTHS = (256, 512, 1024, 2048)
@@ -18,13 +16,7 @@ VOCABULARIES = (16_384, 49_152, 147_456)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--config", default="demo")
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", action="store_true", dest="as_json")
-    parser.add_argument("--out", type=Path)
-    args = parser.parse_args()
+    args = interleaved_parser(__doc__, rounds=1).parse_args()
     common = {"rounds": args.rounds, "threads": args.threads, "config": args.config}
     result: dict[str, dict[str, Any]] = {"length": {}, "samples": {}, "vocabulary": {}}
     for length in LENGTHS:
@@ -34,17 +26,18 @@ def main() -> None:
     for vocabulary in VOCABULARIES:
         options = {"length": 256, "vocabulary": vocabulary}
         result["vocabulary"][str(vocabulary)] = compare("web4mlx", **options, **common)
-    if args.out:
-        args.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
-    if args.as_json:
-        print(json.dumps(result, indent=2))
-        return
+    show(result, args, render)
+
+
+def render(result: dict[str, dict[str, Any]]) -> str:
+    """The result as text, with bars."""
+    lines = []
     for axis, points in result.items():
-        print(f"{axis:>12s}  speed  activations, ours over mlx-lm's")
+        lines.append(f"{axis:>12s}  speed  activations, ours over mlx-lm's")
         for point, row in points.items():
-            print(
-                f"{point:>12s}{row['speed']:7.2f}×{row['activations']:8.2f}  {'█' * round(12 * row['speed'])}"
-            )
+            bar = "█" * round(12 * row["speed"])
+            lines.append(f"{point:>12s}{row['speed']:7.2f}×{row['activations']:8.2f}  {bar}")
+    return "\n".join(lines)
 
 
 def compare(ours: str, **options: Any) -> dict[str, float]:

@@ -5,10 +5,7 @@
 Whole steps of the demo corpus, variants take turns. mlx-lm's own loop is there for comparison.
 """
 
-import argparse
-import json
-from pathlib import Path
-
+from options import interleaved_parser, show
 from train_vs_mlx_lm import interleave
 
 VARIANTS = {
@@ -24,13 +21,7 @@ VARIANTS = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--config", default="demo")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", action="store_true", dest="as_json")
-    parser.add_argument("--out", type=Path)
-    args = parser.parse_args()
+    args = interleaved_parser(__doc__, rounds=2).parse_args()
     medians = interleave(list(VARIANTS), args.rounds, threads=args.threads, config=args.config)
     base = medians["mlx_lm"]
     result = {
@@ -40,14 +31,15 @@ def main() -> None:
         }
         for name, row in medians.items()
     }
-    if args.out:
-        args.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
-    if args.as_json:
-        print(json.dumps(result, indent=2))
-        return
-    for name, row in result.items():
-        bar = "█" * round(12 * row["speed"])
-        print(f"{VARIANTS[name]:45s}{row['speed']:7.2f}×{row['peak']:7.2f} peak  {bar}")
+    show(result, args, render)
+
+
+def render(result: dict[str, dict[str, float]]) -> str:
+    """The result as text, with bars."""
+    return "\n".join(
+        f"{VARIANTS[name]:45s}{row['speed']:7.2f}×{row['peak']:7.2f} peak  {'█' * round(12 * row['speed'])}"
+        for name, row in result.items()
+    )
 
 
 if __name__ == "__main__":

@@ -9,15 +9,14 @@ user counts them. Activation memory is the peak beyond weights, adapters and opt
 """
 
 import argparse
-import json
 import os
 import platform
 import statistics
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from options import interleaved_parser, show
 from variants import run_child
 
 STEP = ("web4mlx", "web4mlx_rows_512", "mlx_lm", "mlx_lm_checkpointed")
@@ -27,17 +26,10 @@ CURVE_STEPS, SEEDS = 10, (1, 2, 3)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--config", default="demo")
+    parser = interleaved_parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="one round instead of three, no loss curves")
-    parser.add_argument("--json", action="store_true", dest="as_json")
-    parser.add_argument("--threads", type=int, default=1, help="BLAS threads of every variant")
-    parser.add_argument("--out", type=Path, help="also write the JSON here")
     args = parser.parse_args()
-    result = measure(args)
-    if args.out:
-        args.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
-    print(json.dumps(result, indent=2) if args.as_json else render(result))
+    show(measure(args), args, render)
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
