@@ -44,9 +44,9 @@ def check(
     Example: web4mlx modelfile check Modelfile --need-model
     """
     from web4mlx.modelfile import advise, check_modelfile, resolve_from
-    from web4mlx.modelfile.parse import read_text
+    from web4mlx.modelfile.parse import read_modelfile_text
 
-    modelfile, problems = check_modelfile(read_text(path))
+    modelfile, problems = check_modelfile(read_modelfile_text(path))
     if modelfile is not None:
         problems += advise(modelfile)
     errors = sum(problem.severity == "error" for problem in problems)

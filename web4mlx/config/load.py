@@ -19,6 +19,7 @@ from web4mlx.artifacts import atomic_write
 from web4mlx.config.legacy import is_plan_form, translate_plan_form
 from web4mlx.config.schema import RunConfig
 from web4mlx.errors import MissingPrerequisite, Problems, UsageError
+from web4mlx.textfile import read_text
 
 HINT = "Correct the file; configs/demo.toml and configs/balanced_training.toml explain every key."
 
@@ -107,14 +108,7 @@ def put(tables: dict[str, Any], dotted: str, value: Any) -> None:
 
 def read_raw(path: Path) -> dict[str, Any]:
     """Parse a TOML or JSON file into plain tables."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except FileNotFoundError as error:
-        raise MissingPrerequisite(f"{path}: no such configuration file") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not a UTF-8 text file") from error
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    text = read_text(path, f"{path}: no such configuration file")
     try:
         raw = json.loads(text) if path.suffix == ".json" else tomli.loads(text)
     except json.JSONDecodeError as error:

@@ -11,8 +11,9 @@ from pathlib import Path
 from web4mlx.artifacts import atomic_write
 from web4mlx.config.schema import DataConfig
 from web4mlx.data.rows import RowSet, load_rows
-from web4mlx.errors import MissingPrerequisite, UsageError
+from web4mlx.errors import UsageError
 from web4mlx.models.tokenizer import ChatTokenizer
+from web4mlx.textfile import read_text
 
 SHOWN = 5
 COMMENT = "#"
@@ -53,14 +54,7 @@ def read_selection(file: Path) -> dict[str, int]:
         MissingPrerequisite: The file does not exist.
         UsageError: It is not UTF-8 text, names no sample, or names one twice.
     """
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise MissingPrerequisite(f"data.selection = '{file}': no such file") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{file}: not a UTF-8 text file") from error
-    except OSError as error:
-        raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
+    text = read_text(file, f"data.selection = '{file}': no such file")
     lines: dict[str, int] = {}
     problems = []
     for number, sample_id in named(text):

@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-from web4mlx.errors import MissingPrerequisite, Problems, UsageError
+from web4mlx.errors import MissingPrerequisite, Problems
 from web4mlx.modelfile.model import (
     COMMANDS,
     DEPRECATED_PARAMETERS,
@@ -16,6 +16,7 @@ from web4mlx.modelfile.model import (
     Value,
 )
 from web4mlx.modelfile.scan import Command, decode, is_kept, scan_commands
+from web4mlx.textfile import read_text
 
 HINT = "`web4mlx modelfile check` lists each problem with its line."
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -48,22 +49,17 @@ def read_modelfile(path: Path) -> Modelfile:
         UsageError: It is not text.
         Problems: Lists every error with its line.
     """
-    return parse_modelfile(read_text(path), str(path))
+    return parse_modelfile(read_modelfile_text(path), str(path))
 
 
-def read_text(path: Path) -> str:
+def read_modelfile_text(path: Path) -> str:
     """The text of a Modelfile.
 
     Raises:
         MissingPrerequisite: There is no such file.
-        UsageError: It is neither UTF-8 nor UTF-16 with a byte order mark.
+        UsageError: It cannot be read, or is neither UTF-8 nor UTF-16 with a byte order mark.
     """
-    try:
-        return decode(path.read_bytes())
-    except FileNotFoundError as error:
-        raise MissingPrerequisite(f"{path}: no such Modelfile") from error
-    except (UnicodeDecodeError, IsADirectoryError) as error:
-        raise UsageError(f"{path}: not a UTF-8 text file") from error
+    return read_text(path, f"{path}: no such Modelfile", decode)
 
 
 def resolve_from(modelfile: Modelfile, path: Path) -> Path:

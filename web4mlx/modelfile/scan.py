@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from web4mlx.modelfile.model import COMMANDS, ROLES, Problem
+from web4mlx.textfile import decode_utf8
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _NAME_CHARACTERS = _LETTERS | frozenset("0123456789_")
@@ -39,7 +40,7 @@ def decode(raw: bytes) -> str:
     """
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16")
-    return raw.decode("utf-8-sig")
+    return decode_utf8(raw)
 
 
 def scan_commands(text: str) -> Iterator[Command | Problem]:
