@@ -156,7 +156,7 @@ def test_a_changed_float16_file_is_made_again(project: Project) -> None:
 
 
 def test_a_full_disk_is_refused_before_work(project: Project, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("web4mlx.artifacts.free_bytes", lambda path: 10**8)
+    monkeypatch.setattr("web4mlx.machine.disk.free_bytes", lambda path: 10**8)
     monkeypatch.setattr(stage, "convert", forbid)
     with pytest.raises(MissingPrerequisite, match="disk"):
         export(project.config, project.merged, tmp_path / "x.gguf", NO_GENERATION)

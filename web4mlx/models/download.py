@@ -4,9 +4,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from web4mlx.artifacts import free_bytes, read_manifest
+from web4mlx.artifacts import read_manifest
 from web4mlx.config.schema import ModelConfig
 from web4mlx.events import EventLog
+from web4mlx.machine.disk import free_bytes
 from web4mlx.models.base import (
     Source,
     fetch_base,

@@ -2,15 +2,10 @@
 
 from pathlib import Path
 
-from web4mlx.artifacts import (
-    atomic_folder,
-    describe_input,
-    new_manifest,
-    require_free_disk,
-    write_manifest,
-)
+from web4mlx.artifacts import atomic_folder, describe_input, new_manifest, write_manifest
 from web4mlx.errors import MissingPrerequisite
 from web4mlx.events import EventLog
+from web4mlx.machine.disk import require_free_disk
 from web4mlx.models.catalog import CatalogEntry
 from web4mlx.models.digests import read_sha256
 from web4mlx.models.verify import verify_model

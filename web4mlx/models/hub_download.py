@@ -15,12 +15,12 @@ from web4mlx.artifacts import (
     explain_os_errors,
     new_manifest,
     read_manifest,
-    require_free_disk,
     sync_file,
     write_manifest,
 )
 from web4mlx.errors import CheckFailed
 from web4mlx.events import EventLog, Progress
+from web4mlx.machine.disk import require_free_disk
 from web4mlx.models.catalog import CatalogEntry
 from web4mlx.models.digests import read_sha256, wrong_hash
 from web4mlx.models.hub import Hub, HubFile, HubModel

@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from web4mlx.artifacts import cache_folder, explain_os_errors, require_free_disk, sha256_file
+from web4mlx.artifacts import cache_folder, explain_os_errors, sha256_file
 from web4mlx.errors import CheckFailed, MissingPrerequisite
+from web4mlx.machine.disk import require_free_disk
 from web4mlx.models.catalog import PinnedWheel
 
 WHEELS_VARIABLE = "WEB4MLX_WHEELS"

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from web4mlx.artifacts import free_bytes
 from web4mlx.config import RunConfig
 from web4mlx.config.load import why_not_writable
 from web4mlx.errors import Web4Error
+from web4mlx.machine.disk import free_bytes
 from web4mlx.machine.doctor.item import Item, amount, from_error, missing, ok, warning
 from web4mlx.models.base import find_base, locate_base
 
