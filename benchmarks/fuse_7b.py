@@ -22,13 +22,8 @@ from statistics import median
 from typing import Any
 
 from tests.merged_models import write_random_adapter
-from tests.micro_models import (
-    qwen_tokenizer_config,
-    qwen_tokenizer_json,
-    weight_shapes,
-    write_json,
-    write_weights,
-)
+from tests.micro_models import weight_shapes, write_json, write_weights
+from tests.micro_tokenizers import qwen_tokenizer_config, qwen_tokenizer_json
 
 SHARDS = 4
 MAX_PEAK_BYTES = 3 * 10**9

@@ -1,11 +1,20 @@
-"""A small real project for training tests: a micro model, generated samples, a config, in one folder."""
+"""A small real project for training tests: a micro model, generated samples, a config, in one folder.
+
+And training it: in a process of its own, or here.
+"""
 
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.micro_models import write_micro_llama
+from web4mlx.config import load_config
+from web4mlx.events import Event, EventLog
 
 WORDS = ("build", "test", "scenario", "layer", "class", "method", "object", "state", "link", "plan", "check")
 FILES = ("style_core", "guardrails")
@@ -30,7 +39,7 @@ def write_jsonl(path: Path, rows: list[dict[str, object]]) -> None:
 
 
 def write_project(
-    folder: Path, *, samples: int = 30, base: Callable[[Path], None] = write_micro_llama, **training: object
+    folder: Path, *, samples: int = 30, base: Callable[[Path], object] = write_micro_llama, **training: object
 ) -> Path:
     """Write model, data, Modelfile and config; returns the config's path.
 
@@ -64,3 +73,33 @@ def write_project(
     config = folder / "config.toml"
     config.write_text("\n".join(lines) + "\n", "utf-8")
     return config
+
+
+def run_worker(run: Path) -> int:
+    """Train in a process of its own, as the program does."""
+    done = subprocess.run([sys.executable, "-m", "web4mlx.train.worker", str(run)], capture_output=True)
+    assert b"Traceback" not in done.stderr, done.stderr.decode()
+    return done.returncode
+
+
+def train_here(config_file: Path, inject: object = None) -> tuple[Path, list[Event]]:
+    """Train in this process, with something else in place of `step_gradients` on request.
+
+    Returns:
+        The run folder and the events.
+    """
+    from web4mlx.machine.mlx_runtime import load_mlx
+
+    load_mlx("cpu")
+    from web4mlx.train import loop, supervise, worker
+
+    run = supervise.new_run(config := load_config(config_file))
+    events: list[Event] = []
+    with (
+        EventLog(run / worker.EVENTS, run.name, "train", events.append) as log,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        if inject is not None:
+            patch.setattr(loop, "step_gradients", inject)
+        worker.train_run(config, run, log)
+    return run, events

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from web4mlx import artifacts
 from web4mlx.artifacts import (
     Input,
     Manifest,
@@ -31,7 +30,7 @@ def test_the_digest_of_a_big_file_is_computed_once(tmp_path: Path, monkeypatch: 
     file = big_file(tmp_path, b"a")
     digest = sha256_file(file)
     assert digest == sha256_bytes(file.read_bytes())
-    monkeypatch.setattr(artifacts.hashlib, "file_digest", None)
+    monkeypatch.setattr("web4mlx.artifacts.hashlib.file_digest", None)
     assert sha256_file(file) == digest
 
 

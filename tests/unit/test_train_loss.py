@@ -6,14 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.training_project import write_project
-from web4mlx.config import load_config
+from tests.training_project import train_here, write_project
 from web4mlx.machine.mlx_runtime import load_mlx
 
 mx = load_mlx("cpu")
 
-from web4mlx.events import EventLog  # noqa: E402
-from web4mlx.train import loop, loss, supervise, worker  # noqa: E402
+from web4mlx.train import loop, loss  # noqa: E402
 
 ROWS, HIDDEN, VOCABULARY = 20, 16, 40
 CHUNK = (8, 10)
@@ -41,13 +39,13 @@ def products(*results: Any) -> int:
 
 def test_an_evaluation_computes_no_gradient(head: Any) -> None:
     hidden, targets, weight = head
-    assert products(loss.head_loss(*head, with_gradient=False)) == CHUNKS
+    assert products(loss.head_loss(*head, False)) == CHUNKS
     differentiated = mx.value_and_grad(lambda h: loss.head_loss(h, targets, weight))(hidden)
     assert products(*differentiated) == 2 * CHUNKS
 
 
 def test_an_evaluation_gives_the_loss_of_training(head: Any) -> None:
-    assert loss.head_loss(*head, with_gradient=False).item() == loss.head_loss(*head).item()
+    assert loss.head_loss(*head, False).item() == loss.head_loss(*head).item()
 
 
 def test_validations_are_evaluations(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,9 +64,6 @@ def test_validations_are_evaluations(in_tmp: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(loss, "head_loss", recorded)
     monkeypatch.setattr(loop.Trainer, "validate", validated)
-    config = load_config(write_project(in_tmp, epochs=1))
-    run = supervise.new_run(config)
-    with EventLog(run / worker.EVENTS, run.name, "train") as log:
-        worker.train_run(config, run, log)
+    train_here(write_project(in_tmp, epochs=1))
     assert calls.count(False) == 2
     assert calls.count(True) >= 2
