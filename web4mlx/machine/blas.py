@@ -64,7 +64,8 @@ def tune_blas_threads(pause_s: float = 0.0) -> int:
     """Use all cores for matrix products while that is really faster than leaving one free.
 
     It takes a few hundredths of a second, so long work repeats it: whether the last core helps depends on
-    what else runs. The number of threads does not change results. OPENBLAS_NUM_THREADS switches this off.
+    what else runs. On the few shapes tried the number of threads did not change a bit of the products.
+    OPENBLAS_NUM_THREADS switches this off.
 
     Args:
         pause_s: Do nothing when the last time is less than this ago.

@@ -1,8 +1,9 @@
 """Whether MLX compiles each micro-batch's gradient, measured at the start of a run.
 
 Compiling fuses element-wise operations, but packed rows have a new shape nearly every time, and each shape is
-traced anew. On a GPU it is measured, tracing included, and the faster way is taken. On a CPU it lost by a
-sixth or more wherever it was measured and needs a C++ compiler at run time, so `auto` does not try.
+traced anew. On a GPU it is measured, tracing included, and the faster way is taken. On a CPU it ran at 0.79
+to 0.82 of the eager speed with tracing and at 1.01 to 1.08 without (warm pairs, two rows only) and needs a
+C++ compiler at run time, so `auto` does not try.
 """
 
 import time
