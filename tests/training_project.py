@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ FILES = ("style_core", "guardrails")
 MODELFILE = 'FROM ./outputs/web4-agent.gguf\nSYSTEM You are a Web4 agent.\nPARAMETER stop "<|im_end|>"\n'
 
 
-def sample_row(number: int, generator: random.Random, words: int | None = None) -> dict[str, object]:
+def sample_row(number: int, generator: random.Random, words: int | None = None) -> dict[str, Any]:
     """One sample with random words; `words` fixes the length of its answer."""
     answer = " ".join(generator.choices(WORDS, k=words or generator.randint(4, 30)))
     return {
@@ -32,7 +33,7 @@ def sample_row(number: int, generator: random.Random, words: int | None = None) 
     }
 
 
-def write_jsonl(path: Path, rows: list[dict[str, object]]) -> None:
+def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write rows as JSONL."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
@@ -56,7 +57,7 @@ def write_project(
     write_jsonl(folder / "data" / "style_core.jsonl", rows[:half])
     write_jsonl(folder / "data" / "guardrails.jsonl", rows[half:samples])
     for row in rows[samples:]:
-        row["metadata"] = {**row["metadata"], "is_eval": True, "never_train": True}  # type: ignore[dict-item]
+        row["metadata"] |= {"is_eval": True, "never_train": True}
     write_jsonl(folder / "data" / "eval.jsonl", rows[samples:])
     (folder / "Modelfile").write_text(MODELFILE, "utf-8")
     settings = {

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import psutil
@@ -15,7 +16,7 @@ import pytest
 
 from tests.training_project import write_project
 from tests.two_ranks import launch
-from web4mlx.events import Checkpoint, Failed, Finished, Step, Validation, read_events
+from web4mlx.events import Checkpoint, Event, Failed, Finished, Step, Validation, read_events
 
 TRAIN = f"exec {sys.executable} -m web4mlx train --config config.toml"
 ON_ITS_MACHINE = f"cd machine$MLX_RANK && {TRAIN}"
@@ -91,8 +92,11 @@ def difference(run: Path, other: Path) -> float:
     return max(float(np.abs(ours[key] - theirs[key]).max()) for key in theirs)
 
 
-def events_of(run: Path, *kinds: type) -> list[object]:
-    return [event for event, _ in read_events(run / "events.jsonl") if isinstance(event, kinds)]
+Kind = TypeVar("Kind", bound=Event)
+
+
+def events_of(run: Path, kind: type[Kind]) -> list[Kind]:
+    return [event for event, _ in read_events(run / "events.jsonl") if isinstance(event, kind)]
 
 
 def test_two_ranks_train_like_one_and_only_rank_0_writes(machines: Path) -> None:
@@ -100,8 +104,9 @@ def test_two_ranks_train_like_one_and_only_rank_0_writes(machines: Path) -> None
     assert codes == {}, text
     run, alone = newest_run(machines / "machine0"), train_alone(machines / "alone")
     assert difference(run, alone) < 1e-5
-    for kind in (Step, Validation):
-        losses = [[event.loss for event in events_of(folder, kind)] for folder in (run, alone)]  # type: ignore[attr-defined]
+    kinds: tuple[type[Step | Validation], ...] = (Step, Validation)
+    for kind in kinds:
+        losses = [[event.loss for event in events_of(folder, kind)] for folder in (run, alone)]
         assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     assert {file.name for file in run.iterdir()} == {file.name for file in alone.iterdir()}
     assert not (machines / "machine1" / "outputs").exists()
@@ -120,8 +125,8 @@ def test_a_killed_rank_ends_all_and_the_run_goes_on_with_two_or_one(machines: Pa
     assert "another rank was lost" in text
     assert "rank 1 on" in text
     (failed,) = events_of(run, Failed)
-    assert "--resume" in failed.hint  # type: ignore[attr-defined]
-    stopped_at = events_of(run, Step)[-1].step  # type: ignore[attr-defined]
+    assert "--resume" in failed.hint
+    stopped_at = events_of(run, Step)[-1].step
     newest = checkpoint.read_state(checkpoint.list_checkpoints(run)[-1]).step
     assert stopped_at - 5 < newest <= stopped_at
 
@@ -130,7 +135,7 @@ def test_a_killed_rank_ends_all_and_the_run_goes_on_with_two_or_one(machines: Pa
     process_of(launcher, 1, is_trainer=False).send_signal(signal.SIGTERM)
     text, codes = end_of(launcher)
     assert codes[0] == 130, text
-    assert events_of(run, Checkpoint)[-1].step == events_of(run, Step)[-1].step  # type: ignore[attr-defined]
+    assert events_of(run, Checkpoint)[-1].step == events_of(run, Step)[-1].step
     assert not (run / "manifest.json").exists(), "the run ended before it was stopped"
 
     assert train_alone(machines / "machine0", "--resume", "auto") == run

@@ -199,7 +199,7 @@ def mutant(function: Callable[..., Any], right: str, wrong: str) -> Any:
 def wrong_positions(patch: pytest.MonkeyPatch) -> None:
     """Positions go on counting behind a segment."""
     right = "np.arange(self.prefix, self.prefix + end - start)"
-    wrong = mutant(MicroBatch.token_positions.fget, right, "np.arange(start, end)")  # type: ignore[attr-defined]
+    wrong = mutant(vars(MicroBatch)["token_positions"].fget, right, "np.arange(start, end)")
     patch.setattr(MicroBatch, "token_positions", property(wrong))
 
 

@@ -1,6 +1,7 @@
 """Without the Hub: what is said, what is taken instead; and which of its files are wanted at all."""
 
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -36,8 +37,8 @@ def test_unreachable_hub_falls_back_to_the_packaged_copy_and_says_so(
 ) -> None:
     from web4mlx.models import base
 
-    class NoHub:
-        def describe(self, hub_id: str, revision: str | None) -> None:
+    class NoHub(HuggingFaceHub):
+        def describe(self, hub_id: str, revision: str | None) -> NoReturn:
             raise NoNetwork("cannot reach the Hub")
 
     def build(entry: CatalogEntry, folder: Path, log: EventLog) -> None:
@@ -48,11 +49,11 @@ def test_unreachable_hub_falls_back_to_the_packaged_copy_and_says_so(
     monkeypatch.setattr(base, "build_from_wheel", build)
     seen: list[Event] = []
     log = EventLog(None, "test", "download", seen.append)
-    folder = ensure_base(ModelConfig(folder=tmp_path), log, hub=NoHub())  # type: ignore[arg-type]
+    folder = ensure_base(ModelConfig(folder=tmp_path), log, hub=NoHub())
     assert folder == tmp_path / "smollm2-135m-instruct"
     assert [event.code for event in seen if isinstance(event, Warned)] == ["hub-unreachable"]
     with pytest.raises(NoNetwork):
-        ensure_base(ModelConfig(base=HUB_ID, folder=tmp_path), log, hub=NoHub())  # type: ignore[arg-type]
+        ensure_base(ModelConfig(base=HUB_ID, folder=tmp_path), log, hub=NoHub())
 
 
 @pytest.mark.parametrize("name", ["model-00001-of-00004.safetensors", "merges.txt", "chat_template.jinja"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from web4mlx.data.chat import Row
 from web4mlx.data.rows import RowSet
-from web4mlx.train.batches import Layout, MicroBatch
+from web4mlx.train.batches import Batching, Layout, MicroBatch
 from web4mlx.train.packing import make_row, pack, shared_prefix
 
 Prediction = tuple[tuple[int, ...], int]
@@ -114,8 +114,8 @@ def test_a_prefix_stands_once_and_predicts_for_every_sample() -> None:
 @pytest.mark.parametrize("batching", ["packed", "bucketed", "max_length"])
 @settings(max_examples=60)
 @given(rows=samples())
-def test_every_layout_trains_the_same_tokens(batching: str, rows: list[Row]) -> None:
-    batches = Layout(batching, 30, 40, 2)(RowSet(rows), range(len(rows)))  # type: ignore[arg-type]
+def test_every_layout_trains_the_same_tokens(batching: Batching, rows: list[Row]) -> None:
+    batches = Layout(batching, 30, 40, 2)(RowSet(rows), range(len(rows)))
     assert Counter(target for batch in batches for target in batch.targets.tolist()) == Counter(
         target for _, target in wanted(rows).elements()
     )

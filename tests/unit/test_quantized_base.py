@@ -145,7 +145,9 @@ def test_a_base_that_is_quantized_already_is_refused(tmp_path: Path) -> None:
 
 def test_only_a_run_that_uses_it_gets_another_fingerprint(in_tmp: Path) -> None:
     plain = load_config(write_project(in_tmp))
-    assert "base_bits" not in training_settings(plain)["training"]  # type: ignore[operator]
+    section = training_settings(plain)["training"]
+    assert isinstance(section, dict)
+    assert "base_bits" not in section
     marks = set()
     for bits in (None, 4, 8):
         training = plain.training.model_copy(update={"base_bits": bits})

@@ -56,7 +56,8 @@ def plain_gradients(network: OwnLayers, adapters: Adapters, batches: Any) -> tup
         place_adapters(network.model, weights, network.dtype)
         return sum(plain_loss_sum(network.model, batch) for batch in batches) / supervised
 
-    return mx.value_and_grad(loss)(adapters)  # type: ignore[no-any-return]
+    result: tuple[Any, Adapters] = mx.value_and_grad(loss)(adapters)
+    return result
 
 
 def largest_relative(left: Adapters, right: Adapters) -> float:
