@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -137,13 +137,13 @@ def test_the_traceback_is_shown_when_asked_for(in_tmp: Path) -> None:
     assert "MissingPrerequisite" in done.stderr
 
 
-def ending(program: object, capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
+def ending(program: Callable[[], None], capsys: pytest.CaptureFixture[str]) -> tuple[object, str]:
     with pytest.raises(SystemExit) as ended:
-        main.run_program(program)  # type: ignore[arg-type]
+        main.run_program(program)
     return ended.value.code, capsys.readouterr().err
 
 
-def raising(error: BaseException) -> object:
+def raising(error: BaseException) -> Callable[[], None]:
     def program() -> None:
         raise error
 
@@ -172,7 +172,7 @@ def test_each_error_has_its_exit_code_and_one_message(
 def test_an_unforeseen_error_shows_its_traceback_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEB4MLX_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError):
-        main.run_program(raising(ZeroDivisionError()))  # type: ignore[arg-type]
+        main.run_program(raising(ZeroDivisionError()))
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

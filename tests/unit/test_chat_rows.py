@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.micro_models import write_micro_llama, write_micro_qwen2
 from web4mlx.data.chat import Row, render_chat, split_chat
-from web4mlx.data.rows import RowSet, fit_row, load_rows
+from web4mlx.data.rows import RowSet, TooLong, fit_row, load_rows
 from web4mlx.errors import UsageError
 from web4mlx.models.tokenizer import ChatTokenizer
 
@@ -93,12 +93,12 @@ def test_template_that_rewrites_earlier_turns_is_refused(tokenizer: ChatTokenize
     policy=st.sampled_from(["drop", "keep_head", "split"]),
 )  # fmt: skip
 def test_fitted_rows_end_with_the_end_token_and_teach_something(
-    prompt: int, answer: int, limit: int, policy: str
+    prompt: int, answer: int, limit: int, policy: TooLong
 ) -> None:
     end = 7
     tokens = tuple([1, end, *range(100, 100 + prompt), end, 2, *range(500, 500 + answer), end])
     mask = (False,) * (prompt + 4) + (True,) * (answer + 1)
-    kept, report = RowSet([Row(tokens, mask, "a")]).fit(limit, policy)  # type: ignore[arg-type]
+    kept, report = RowSet([Row(tokens, mask, "a")]).fit(limit, policy)
     assert report.too_long == (len(tokens) > limit)
     assert bool(report.dropped) == (len(kept) == 0)
     for row in kept:

@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -163,10 +163,14 @@ def test_closing_leaves_no_thread_process_or_socket(models: dict[str, Path]) -> 
     ids=["truncated", "header", "empty", "garbage", "architecture", "tensor missing"],
 )
 def test_a_damaged_file_is_refused_with_the_reason(
-    models: dict[str, Path], tmp_path: Path, damage: object, reason: str, capfd: pytest.CaptureFixture[str]
+    models: dict[str, Path],
+    tmp_path: Path,
+    damage: Callable[[bytes], bytes],
+    reason: str,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     bad = tmp_path / "bad.gguf"
-    bad.write_bytes(damage(models["alphabet"].read_bytes()))  # type: ignore[operator]
+    bad.write_bytes(damage(models["alphabet"].read_bytes()))
     with pytest.raises(StageCrashed) as caught:
         LlamaCppEngine(bad, context=256, threads=1)
     assert str(bad) in caught.value.message
