@@ -94,7 +94,7 @@ def ratio(one: dict[str, float], other: dict[str, float], key: str) -> float:
 
 def curves(common: dict[str, Any]) -> dict[str, list[float]]:
     """Validation losses after the same steps, one for each seed."""
-    losses: dict[str, list[float]] = {"web4mlx": [], "mlx_lm": []}
+    losses: dict[str, list[float]] = {"web4mlx": [], "mlx_lm_token_mean": [], "mlx_lm": []}
     for seed in SEEDS:
         for name, found in losses.items():
             command = {"steps": CURVE_STEPS, "seed": seed, "curve": True, **common}

@@ -30,6 +30,7 @@ OURS = {
 THEIRS = {
     "mlx_lm": {"checkpointed": False},
     "mlx_lm_checkpointed": {"checkpointed": True},
+    "mlx_lm_token_mean": {"checkpointed": False, "token_mean": True},
     "naive_plan": {"checkpointed": False, "pad_to": 2048},
 }
 
@@ -78,7 +79,10 @@ class Pass:
         self.steps = self.choose_steps()
 
     def choose_steps(self) -> list[list[int]]:
-        """Sample indices of each step; a naive step is one sample, because padded all cost the same."""
+        """Sample indices of each step, equally many: mlx-lm counts micro-batches to know when a step ends.
+
+        A naive step is one sample, because padded all cost the same.
+        """
         from web4mlx.train.sampler import Sampler
 
         if self.args.length:
@@ -87,7 +91,9 @@ class Pass:
         if self.args.variant == "naive_plan":
             per_step = 1
         plans = Sampler(len(self.rows), per_step, 5, self.args.seed).steps()
-        return [next(plans).samples.tolist() for _ in range(self.args.steps)]
+        steps = [next(plans).samples.tolist() for _ in range(self.args.steps)]
+        size = min(map(len, steps))
+        return [step[:size] for step in steps]
 
     def run(self) -> dict[str, Any]:
         name = self.args.variant
@@ -170,8 +176,14 @@ class Pass:
         place_adapters(model, adapters, dtype)
         return times, peak, resident, model
 
-    def run_mlx_lm(self, checkpointed: bool, pad_to: int = 0) -> tuple[list[float], int, int, Any]:
-        """mlx-lm's own `train`: batch 1, accumulation over the samples of a step, in the same order."""
+    def run_mlx_lm(
+        self, checkpointed: bool, pad_to: int = 0, token_mean: bool = False
+    ) -> tuple[list[float], int, int, Any]:
+        """mlx-lm's own `train`: batch 1, accumulation over the samples of a step, in the same order.
+
+        It averages the samples' mean losses, so that a token of a short answer weighs more than one of a
+        long answer; with `token_mean` every supervised token of a step weighs the same, as in our loop.
+        """
         import mlx.optimizers as optim
         import numpy as np
         from mlx_lm.tuner import trainer
@@ -187,6 +199,8 @@ class Pass:
         linear_to_lora_layers(model, len(model.layers), lora)
         mx.eval(model.parameters())
         order = [index for samples, _ in self.order() for index in samples]
+        tokens = [sum(sum(rows[i].mask) for i in samples) for samples, _ in self.order() for _ in samples]
+        size = len(self.steps[0])
         times: list[float] = []
 
         class Clock(TrainingCallback):  # type: ignore[misc]
@@ -197,19 +211,23 @@ class Pass:
                     mx.reset_peak_memory()
 
         def batches(dataset: Any, **options: Any) -> Iterator[tuple[Any, Any]]:
-            for index in order:
+            for index, of_step in zip(order, tokens, strict=True):
                 row = rows[index]
                 width = pad_to or 1 + 32 * ((len(row) + 31) // 32)
                 padded = np.zeros((1, width), np.int32)
                 padded[0, : len(row)] = row.tokens
-                yield mx.array(padded), mx.array([[row.mask.index(True), len(row) - 1]])
+                yield mx.array(padded), mx.array([[row.mask.index(True), len(row) - 1, of_step]])
+
+        def loss(model: Any, batch: Any, lengths: Any) -> tuple[Any, Any]:
+            mean, count = trainer.default_loss(model, batch, lengths[:, :2])
+            return (mean * count * size / lengths[0, 2] if token_mean else mean), count
 
         peaks: list[int] = []
         folder = Path(self.config.outputs)
         folder.mkdir(parents=True, exist_ok=True)
         args = trainer.TrainingArgs(
             batch_size=1, iters=len(order), steps_per_report=1, steps_per_eval=10**9, steps_per_save=10**9,
-            grad_accumulation_steps=max(len(step) for step in self.steps), grad_checkpoint=checkpointed,
+            grad_accumulation_steps=size, grad_checkpoint=checkpointed,
             adapter_file=str(folder / "benchmark_adapters.safetensors"),
         )  # fmt: skip
         rate, decay = self.config.training.learning_rate, self.config.training.weight_decay
@@ -218,7 +236,8 @@ class Pass:
         resident = mx.get_active_memory() + 2 * adapters
         mx.reset_peak_memory()
         stdout, sys.stdout = sys.stdout, sys.stderr
-        trainer.train(model, optimizer, rows, args=args, iterate_batches=batches, training_callback=Clock())
+        options = {"loss": loss, "iterate_batches": batches, "training_callback": Clock()}
+        trainer.train(model, optimizer, rows, args=args, **options)
         sys.stdout = stdout
         peaks.append(mx.get_peak_memory())
         seconds, start = [], 0

@@ -128,6 +128,13 @@ def test_leaving_a_stream_stops_the_generation_and_the_engine_goes_on(speller: L
     assert next(speller.generate([request()])).text == "abcdefghij"
 
 
+def test_an_engine_that_was_never_asked_closes_at_once_many_times(models: dict[str, Path]) -> None:
+    for _ in range(20):
+        with LlamaCppEngine(models["alphabet"], context=256, threads=1) as engine:
+            pass
+        engine.close()
+
+
 def test_closing_leaves_no_thread_process_or_socket(models: dict[str, Path]) -> None:
     process = psutil.Process()
 

@@ -10,13 +10,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
 from web4mlx.artifacts import sha256_bytes, sha256_file
-from web4mlx.engines.base import AnswerStream, Request, Response, refuse_duplicate_ids
+from web4mlx.engines.base import AnswerStream, Request, Response, SamplingOptions, refuse_duplicate_ids
 from web4mlx.engines.llamacpp_call import Call
 from web4mlx.engines.llamacpp_load import LoadOptions, load_server, read_properties
 from web4mlx.errors import MissingPrerequisite, Web4Error
@@ -55,6 +56,7 @@ class LlamaCppEngine:
         self.parallel = parallel
         self.reuse_prompts = reuse_prompts
         self._closing = threading.Event()
+        self._was_asked = False
         self._folder = tempfile.TemporaryDirectory(prefix="w4m-")
         self._load = LoadOptions(
             context, parallel, threads or usable_cores(), Path(self._folder.name) / "llama.sock"
@@ -87,6 +89,7 @@ class LlamaCppEngine:
     def _answer(self, request: Request, left: threading.Event) -> Response:
         call = Call(request, lambda: left.is_set() or self._closing.is_set())
         start = time.perf_counter()
+        self._was_asked = True
         try:
             return call.run(self._server, self._end_tokens, self.reuse_prompts)
         except Web4Error as error:
@@ -103,6 +106,7 @@ class LlamaCppEngine:
         call = Call(request, lambda: left.is_set() or self._closing.is_set(), queue.put)
 
         def work() -> None:
+            self._was_asked = True
             try:
                 queue.put(call.run(self._server, self._end_tokens, self.reuse_prompts))
             except BaseException as error:  # handed to the reader, who raises it
@@ -141,8 +145,16 @@ class LlamaCppEngine:
     def close(self) -> None:
         """Stop running answers, unload the model and remove the socket."""
         self._closing.set()
+        if self._server is not None and not self._was_asked:
+            self._await_loop()
         self._server = None
         self._folder.cleanup()
+
+    def _await_loop(self) -> None:
+        """Wait until the server's loop runs: one that is told to end before it has begun never ends."""
+        request = Request("last", prompt=" ", options=SamplingOptions(max_tokens=1))
+        with suppress(Web4Error):
+            Call(request, lambda: False).run(self._server, self._end_tokens, self.reuse_prompts)
 
     def __enter__(self) -> Self:
         return self
