@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from web4mlx.errors import Problems
+from web4mlx.textfile import read_text
 
 DATA = Path(__file__).parent / "data"
 
@@ -36,7 +37,8 @@ def read_cases(path: Path) -> tuple[Case, ...]:
     """
     cases: list[Case] = []
     problems: list[str] = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    text = read_text(path, f"{path}: no such file of cases").removesuffix("\n")
+    for number, line in enumerate(text.split("\n"), 1):
         try:
             cases.append(Case.model_validate_json(line))
         except ValidationError as error:

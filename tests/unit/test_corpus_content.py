@@ -9,7 +9,8 @@ import pytest
 from web4mlx.data.corpus.grammar import Dealer, fill
 from web4mlx.data.corpus.plan import Scale, Share, plan
 from web4mlx.data.corpus.rows import Row
-from web4mlx.data.corpus.short_code import ts_type
+from web4mlx.data.corpus.short_answers import guardrail
+from web4mlx.data.corpus.short_code import empty_constructor, subclass, ts_type
 from web4mlx.data.corpus.words import Split
 
 LINK = re.compile(r"(PRECEDES|FOLLOWS): \[(\d{8}-\d{6})-[A-Z][A-Za-z0-9]*\.[A-Z][A-Za-z]*\.pdca\.md\]")
@@ -82,6 +83,27 @@ def test_the_class_carries_the_name_that_was_asked_for() -> None:
         assert name[1].removeprefix("Default") in row.instruction
 
 
+def test_a_class_has_the_method_that_its_request_names_and_one_init() -> None:
+    dealer = Dealer("train", "named")
+    for row in (empty_constructor(dealer) for _ in range(400)):
+        methods = set(re.findall(r"^  (\w+)\(", row.output, re.MULTILINE))
+
+        assert row.output.count("\n  init(") == 1
+        assert ("toScenario(" in row.output) == ("toScenario" in row.instruction)
+        named = re.search(r"(?:method,?|with|offer|calls) (\w+)\(\)", row.instruction)
+        if named and named[1] not in ("init", "toScenario"):
+            assert named[1] in methods
+
+
+def test_a_subclass_calls_super_and_nothing_else() -> None:
+    dealer = Dealer("train", "subclass")
+    for row in (subclass(dealer) for _ in range(30)):
+        name, base = re.findall(r"class (\w+) extends (\w+) ", row.output)[0]
+        assert name in row.instruction
+        assert base in row.instruction
+        assert "constructor() {\n    super();\n  }" in row.output
+
+
 def test_values_of_tool_calls_are_copied_from_the_task() -> None:
     seen = set()
     for row in produce("demo", "tool_call", count=120):
@@ -117,7 +139,8 @@ def test_banned_requests_are_refused_with_a_redirect_and_their_twins_are_met(
     scale: Scale, split: Split
 ) -> None:
     refusals, answers = produce(scale, "refuse", split), produce(scale, "comply", split)
-    assert all(row.output.startswith("I can't do that: ") and "Instead, " in row.output for row in refusals)
+    opening, turn = ("No. ", " instead.") if scale == "demo" else ("I can't do that: ", "Instead, ")
+    assert all(row.output.startswith(opening) and turn in row.output for row in refusals)
     assert all(row.output.startswith("Yes. ") and "can't" not in row.output for row in answers)
     assert {row.extra["violation_type"] for row in refusals} == {
         row.extra["violation_type"] for row in answers
@@ -128,6 +151,16 @@ def test_requests_differ_in_content_and_not_in_style() -> None:
     shares = [share for share in plan("demo") if share.file == "guardrails"]
     banned, allowed = (sum(share.train for share in shares if is_side(share, side)) for side in (True, False))
     assert banned == allowed
+
+
+def test_each_banned_request_of_the_demo_has_its_twin_in_the_same_words() -> None:
+    dealer = Dealer("train", "twins")
+    pairs = [
+        tuple(guardrail(dealer, banned=banned).instruction for banned in (True, False)) for _ in range(200)
+    ]
+    names = [[re.findall(r"\b[A-Z][a-z]+[A-Z][a-z]+\b", request) for request in pair] for pair in pairs]
+    assert all(banned == allowed for banned, allowed in names)
+    assert all(banned != allowed for banned, allowed in pairs)
 
 
 def is_side(share: Share, banned: bool) -> bool:

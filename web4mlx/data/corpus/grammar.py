@@ -4,6 +4,7 @@ A deck deals all its cards before one comes again, so small corpora use every ph
 """
 
 import re
+from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import cache
 from random import Random
@@ -49,6 +50,8 @@ class Dealer:
         self.variety = variety
         self.random = Random(seed)
         self._decks: dict[str, list[Any]] = {}
+        # what was dealt for one side of a pair and waits for the other
+        self.twins: deque[Any] = deque()
 
     def deal(self, deck: str, cards: Sequence[T]) -> T:
         """The next card of a named deck; the deck is shuffled anew when it is used up."""

@@ -1,7 +1,8 @@
 """Short answers for the demo: knowledge, guardrails with their legitimate twins, and tool calls."""
 
 import json
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from web4mlx.data.corpus.grammar import Dealer, fill
 from web4mlx.data.corpus.rows import Row
@@ -18,15 +19,14 @@ SEVERITY = {
 TOOLS = ("read_file", "grep", "list_files", "create_file", "edit_file", "run_terminal_command")
 
 
-def topics(file: str) -> list[str]:
-    """The knowledge topics whose samples stand in a file."""
-    return [topic for topic, entry in read_list("knowledge").items() if entry["file"] == file]
+def file_of(topic: str) -> str:
+    """The file in which the samples of a knowledge topic stand."""
+    return str(read_list("knowledge")[topic]["file"])
 
 
 def knowledge(dealer: Dealer, topic: str) -> Row:
-    """A question about a topic, with its canonical answer."""
+    """A question about a topic, with its canonical answer; two of three are asked without a frame."""
     entry = read_list("knowledge")[topic]
-    file = entry["file"]
     extra: dict[str, dict[str, object]] = {
         "style_core": {"pattern_name": topic, "layer": "all"},
         "process_framework": {"category": topic},
@@ -34,39 +34,61 @@ def knowledge(dealer: Dealer, topic: str) -> Row:
         "tool_awareness": {"concept_taught": topic, "is_generic_tool": True},
         "guardrails": {"violation_type": topic, "severity": "none", "is_negative_example": False},
     }
-    question = {"question": dealer.words("knowledge", topic)}
-    asked = fill(dealer.words("phrasings", "question"), question)
-    return Row(asked, "", entry["answer"], "explain", extra[file])
+    asked: str = dealer.words("knowledge", topic)
+    if dealer.deal("framed", (True, False, False)):
+        asked = fill(dealer.words("phrasings", "question"), {"question": asked})
+    return Row(asked, "", entry["answer"], "explain", extra[file_of(topic)])
 
 
-def about(file: str) -> list[partial[Row]]:
-    """Producers of knowledge samples of a file, one per topic."""
-    return [partial(knowledge, topic=topic) for topic in topics(file)]
+@dataclass(frozen=True, slots=True)
+class PairedRequest:
+    """A banned action and its legitimate twin, and the words and the component for asking either."""
+
+    kind: str
+    pair: Mapping[str, str]
+    phrasing: str
+    context: Mapping[str, str]
 
 
 def guardrail(dealer: Dealer, *, banned: bool) -> Row:
     """A request for something banned with its refusal, or for the legitimate twin with its answer."""
-    side = "banned" if banned else "allowed"
-    kind = dealer.deal(f"{side}/kinds", list(SEVERITY))
-    pairs = read_list("guardrails")[kind][dealer.split]
-    pair = dealer.deal(f"{side}/{kind}", pairs)
-    context = {**dealer.subject().context, **pair, "action": pair[side]}
+    side, answer = ("banned", "no") if banned else ("allowed", "yes")
+    request = _paired_request(dealer, banned=banned)
+    context = {**request.context, "action": request.pair[side]}
     context |= {"env": dealer.sentence("variables"), "script": dealer.sentence("scripts")}
-    template = "I can't do that: {reason}. Instead, {redirect}." if banned else "Yes. {done}"
-    question = fill(dealer.deal(f"{side}/request", read_list("phrasings")["request"][dealer.split]), context)
     extra: dict[str, object] = {
-        "violation_type": kind,
-        "severity": SEVERITY[kind],
+        "violation_type": request.kind,
+        "severity": SEVERITY[request.kind],
         "is_negative_example": banned,
     }
-    return Row(question, "", fill(template, context), "refuse" if banned else "comply", extra)
+    output = fill(read_list("guardrails")[request.kind][answer], context)
+    return Row(fill(request.phrasing, context), "", output, "refuse" if banned else "comply", extra)
+
+
+def _paired_request(dealer: Dealer, *, banned: bool) -> PairedRequest:
+    """A new request, kept for its twin; allowed ones repeat the banned ones in everything but the action.
+
+    So neither the component nor the tone of a request tells whether it is to be refused.
+    """
+    if not banned and dealer.twins:
+        twin: PairedRequest = dealer.twins.popleft()
+        return twin
+    kind = dealer.deal("guardrails", list(SEVERITY))
+    pair = dealer.deal(f"guardrails/{kind}", read_list("guardrails")[kind][dealer.split])
+    phrasing = dealer.deal("request", read_list("phrasings")["request"][dealer.split])
+    request = PairedRequest(kind, pair, phrasing, dealer.subject().context)
+    if banned:
+        dealer.twins.append(request)
+    return request
 
 
 def tool_call(dealer: Dealer) -> Row:
-    """A task for a tool, answered by one JSON object with name and arguments."""
+    """A task for a tool, answered by one JSON object with name and arguments; one of three is framed."""
     tool = dealer.deal("tools", TOOLS)
     values = draw_values(dealer)
     question = fill(dealer.words("tools", "ask", tool), values)
+    if dealer.deal("tools/framed", (True, False, False)):
+        question = fill(dealer.words("tools", "frame"), {"task": question})
     call = {"name": tool, "arguments": tool_arguments(tool, values)}
     return Row(question, "", json.dumps(call), "tool_call", {"concept_taught": tool, "is_generic_tool": True})
 

@@ -41,6 +41,37 @@ CLAIMS = (
     "survives the round trip of its state",
     "is equal after init and toScenario",
 )
+OWNER = """\
+export class {component} {
+  private part = new {part}();
+
+  constructor() {}
+
+  init(scenario: Scenario): this {
+    this.part.init(scenario);
+    return this;
+  }
+}"""
+SUBCLASS = """\
+export class {component} extends {base} {
+  constructor() {
+    super();
+  }
+
+  init(scenario: Scenario): this {
+    this.model = scenario.model;
+    return this;
+  }
+}"""
+# Names of classes beside the one that is asked for.
+CONTRACTS = ("{component}Contract", "I{component}", "{component}Interface")
+NEIGHBOURS = ("{entity}Loader", "{entity}Page", "{entity}Importer", "{entity}Service")
+OWNERS = ("Desk", "Centre", "House", "Panel", "Room", "Service", "Yard", "School", "Point")
+PARTS = ("Table", "Shelf", "Box", "Index", "Group", "Book", "Chain", "Map")
+# Out of twelve requests for a class: the list of phrasings that each is asked by.
+ASKED = ("class",) * 3 + ("class_task",) * 6 + ("class_action",) * 2 + ("class_owner",)
+_OWNER_NAMES = (("component", OWNERS), ("part", PARTS))
+BASES = ("Base", "Abstract", "Common", "Plain")
 OLD_CLASS = """\
 export class {component} {
   {fields}
@@ -75,11 +106,57 @@ def _body(subject: Subject) -> str:
 
 
 def empty_constructor(dealer: Dealer) -> Row:
-    """A plain class."""
+    """A plain class, asked for by any reason to write one; the class has the name that was asked for."""
     subject = dealer.subject()
-    question = fill(dealer.words("phrasings", "class"), subject.context)
+    asked = dealer.deal("class_asked", ASKED)
     extra: dict[str, object] = {"pattern_name": "empty_constructor", "layer": "layer2"}
-    return Row(question, "", class_code(subject), "code", extra)
+    if asked == "class_owner":
+        names = {key: subject.entity.name + dealer.deal(key, cards) for key, cards in _OWNER_NAMES}
+        question = fill(dealer.words("phrasings", asked), names)
+        return Row(question, "", fenced(fill(OWNER, names)), "code", extra)
+    template = dealer.words("phrasings", asked)
+    subject.context |= _surroundings(dealer, subject)
+    if "{method_name}" in template:
+        subject.context |= _named_method(dealer, subject)
+    if asked == "class_action":
+        subject.context["action"] = template
+        template = dealer.words("phrasings", "request")
+    question = fill(template, subject.context)
+    code = class_code(subject, with_scenario="toScenario" in question)
+    contract = subject.context["contract"]
+    if contract in question:
+        plain = f"class {subject.component} "
+        code = code.replace(plain, f"{plain}implements {contract} ")
+    return Row(question, "", code, "code", extra)
+
+
+def subclass(dealer: Dealer) -> Row:
+    """A class that extends a base class: its constructor calls super() and does nothing else."""
+    subject = dealer.subject()
+    context = subject.context | {"base": dealer.deal("base", BASES) + subject.role}
+    question = fill(dealer.words("phrasings", "subclass"), context)
+    extra: dict[str, object] = {"pattern_name": "empty_constructor", "layer": "layer2"}
+    return Row(question, "", fenced(fill(SUBCLASS, context)), "subclass", extra)
+
+
+def _surroundings(dealer: Dealer, subject: Subject) -> dict[str, str]:
+    """What a request may name beside the class."""
+    name, value = state_of(subject)[0]
+    context = {"component": subject.component, "entity": subject.entity.name}
+    return {
+        "contract": fill(dealer.deal("contract", CONTRACTS), context),
+        "other": fill(dealer.deal("neighbour", NEIGHBOURS), context),
+        "parameter": f"{name}: {ts_type(value)}",
+        "state_name": name,
+    }
+
+
+def _named_method(dealer: Dealer, subject: Subject) -> dict[str, str]:
+    """The role's method under one of the names that it may have, so that names are taken from the request."""
+    method = subject.context["method"]
+    old_name = method.partition("(")[0]
+    new_name = dealer.deal(f"method/{subject.role}", [old_name, *subject.context["also"].split(", ")])
+    return {"method_name": new_name, "method": new_name + method.removeprefix(old_name)}
 
 
 def layer_file(dealer: Dealer) -> Row:

@@ -78,7 +78,7 @@ def pdca(dealer: Dealer) -> Row:
     is_named = dealer.deal("named", (True, False))
     stamp = draw_stamp(dealer, named=is_named)
     work.update(precedes=stamp.precedes, follows=stamp.follows)
-    question = fill(dealer.words("phrasings", "pdca"), work)
+    question = fill(_asked_for_pdca(dealer, work), work)
     return Row(
         question,
         f"Session: {stamp.pdca_id}" if is_named else "",
@@ -86,6 +86,14 @@ def pdca(dealer: Dealer) -> Row:
         "pdca",
         dated(stamp, cmm_level=3),
     )
+
+
+def _asked_for_pdca(dealer: Dealer, work: Story) -> str:
+    """How the PDCA is asked for; one in five in the frame of a guardrail's request, which must not decide."""
+    if dealer.deal("pdca_framed", (True, False, False, False, False)):
+        work.update(action=dealer.words("phrasings", "pdca_action"))
+        return str(dealer.words("phrasings", "request"))
+    return str(dealer.words("phrasings", "pdca"))
 
 
 def dated(stamp: Stamp, cmm_level: int) -> dict[str, object]:

@@ -1,0 +1,332 @@
+"""The sandbox holds: each test tries to break out, to stay, or to use too much, for real."""
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+
+import evals.sandbox as sandbox
+from evals.checkers.toolcalls import Call
+from evals.harnesses.tool_success import HARNESS
+from evals.sandbox import SandboxLimits, SandboxResult, require_isolation, run_call
+from evals.tool_execution import execute_case
+from web4mlx.errors import MissingPrerequisite, UsageError
+
+
+def is_isolable() -> bool:
+    try:
+        require_isolation()
+    except MissingPrerequisite:
+        return False
+    return True
+
+
+isolated_only = pytest.mark.skipif(
+    not is_isolable(), reason="NOT TESTED HERE: this machine cannot lock a process in"
+)
+
+
+def run(command: str, files: Mapping[str, str] | None = None, **limits: float) -> SandboxResult:
+    call = Call("run_terminal_command", {"command": command}, "json")
+    return run_call(call, files or {}, SandboxLimits(**limits))  # type: ignore[arg-type]
+
+
+def use(tool: str, files: Mapping[str, str] | None = None, **arguments: str) -> SandboxResult:
+    return run_call(Call(tool, arguments, "json"), files or {})
+
+
+def processes_with(mark: str) -> list[psutil.Process]:
+    """Processes of this machine whose command line holds a mark, other than the sandbox's own start."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if mark in (process.info["cmdline"] or []) and process.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+@isolated_only
+def test_a_command_sees_the_project_and_an_empty_home() -> None:
+    result = run("cat a/b.txt; ls -A ~; pwd; echo x > ~/y && cat ~/y", {"a/b.txt": "hello\n"})
+    assert result.status == "succeeded"
+    assert result.output == "hello\n/tmp/project\nx\n"
+
+
+@isolated_only
+def test_the_environment_is_scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "abc123")
+    output = run("env; cat /proc/1/environ /proc/self/environ 2>/dev/null").output
+    assert "abc123" not in output
+    assert str(Path.home()) not in output
+    assert {line.partition("=")[0] for line in run("env").output.split()} == {
+        "HOME",
+        "LANG",
+        "PATH",
+        "PWD",
+        "TMPDIR",
+    }
+
+
+@isolated_only
+def test_the_network_is_out_of_reach_and_loopback_too() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        script = f"import socket; socket.create_connection(('127.0.0.1', {port}), 2)"
+        result = run(f'/usr/bin/env python3 -c "{script}"')
+        assert result.status == "failed"
+        assert "refused" in result.output or "unreachable" in result.output or "not found" in result.output
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert run("cat /proc/net/dev | grep -v lo: | grep -c :").output == "0\n"
+
+
+@isolated_only
+def test_nothing_outside_is_written(tmp_path: Path) -> None:
+    target = tmp_path / "open"
+    target.mkdir()
+    target.chmod(0o777)
+    here = Path(__file__).parent
+    for folder in (target, here, "/etc", "/usr/bin", "/var/tmp", "/dev/shm", "/"):
+        result = run(f"mkdir -p {folder} 2>/dev/null; echo x > {folder}/escaped")
+        assert not Path(folder, "escaped").exists()
+        assert result.status == "failed" or str(folder).startswith(
+            "/tmp"
+        )  # the sandbox has a /tmp of its own
+
+
+@isolated_only
+def test_read_only_cannot_be_undone() -> None:
+    result = run(
+        "mount -o remount,rw /; unshare -Urm true; umount /tmp; grep ^Cap /proc/self/status; "
+        "grep NoNewPrivs /proc/self/status; echo x > /escaped"
+    )
+    assert result.status == "failed"
+    capabilities = [line.split()[1] for line in result.output.splitlines() if line.startswith("Cap")]
+    assert len(capabilities) == 5
+    assert {int(value, 16) for value in capabilities} == {0}
+    assert "NoNewPrivs:\t1" in result.output
+
+
+@isolated_only
+def test_other_processes_are_neither_seen_nor_reached() -> None:
+    result = run(
+        f"kill -9 {os.getpid()}; kill -9 1; kill -9 {os.getppid()}; ls /proc | grep -c '^[0-9]'; true"
+    )
+    assert int(result.output.splitlines()[-1]) < 10
+
+
+@isolated_only
+def test_the_result_cannot_be_forged() -> None:
+    forged = json.dumps({"status": "succeeded", "output": "forged"})
+    result = run(f"for f in 1 2; do echo '{forged}' > /proc/1/fd/$f; done; false")
+    assert result.status == "failed"
+    assert result.exit_code == 1
+
+
+@isolated_only
+def test_an_endless_loop_ends_at_the_cpu_limit() -> None:
+    result = run("while :; do :; done", cpu_s=1, wall_s=30)
+    assert result.status == "failed"
+    assert result.wall_s < 29
+
+
+@isolated_only
+def test_waiting_ends_at_the_time_limit() -> None:
+    result = run("sleep 777.25", wall_s=2)
+    assert result.status == "killed"
+    assert result.reason == "not done after 2 s"
+    assert processes_with("777.25") == []
+
+
+@isolated_only
+@pytest.mark.parametrize(
+    "start", ["sleep 778.5 &", "setsid sleep 778.5 &", "(trap '' HUP TERM; setsid sh -c 'sleep 778.5' &);"]
+)
+def test_a_child_that_outlives_its_parent_is_killed(start: str) -> None:
+    assert run(f"{start} echo started").output == "started\n"
+    assert processes_with("778.5") == []
+    assert run(f"{start} sleep 100", wall_s=2).status == "killed"
+    assert processes_with("778.5") == []
+
+
+@isolated_only
+def test_a_fork_bomb_stays_small() -> None:
+    result = run(
+        "bomb() { bomb | bomb & }; bomb; sleep 1; ls /proc | grep -c '^[0-9]'", processes=20, wall_s=6
+    )
+    assert result.wall_s < 12
+    count = run("for i in $(seq 60); do sleep 5 & done", processes=20, wall_s=20)
+    assert count.status == "failed"
+    assert "ork" in count.output
+
+
+@isolated_only
+def test_memory_and_files_have_limits() -> None:
+    memory = run("head -c 900000000 /dev/zero | tail -c 890000000 > /dev/null", memory_bytes=200_000_000)
+    assert "memory" in memory.output
+    result = run("head -c 9000000 /dev/zero > big; wc -c < big", file_bytes=1_000_000)
+    assert result.output.split()[-1] == "1000000"
+    full = run("for i in $(seq 30); do head -c 1000000 /dev/zero > f$i || exit 5; done", file_bytes=1_000_000)
+    assert full.exit_code == 5
+    assert "No space" in full.output
+
+
+@isolated_only
+def test_huge_output_is_capped() -> None:
+    result = run("yes | head -c 30000000", output_bytes=1000)
+    assert result.output == "y\n" * 500
+    assert result.truncated
+    assert run("yes & echo", output_bytes=1000, wall_s=10).status == "succeeded"
+    assert run("printf 12345", output_bytes=5).truncated is False
+
+
+@isolated_only
+@pytest.mark.parametrize(
+    "path", ["../x", "/etc/passwd", "a/../../../etc/passwd", "/tmp/home/x", "/tmp/projectx"]
+)
+@pytest.mark.parametrize("tool", ["read_file", "list_files", "create_file", "edit_file", "grep"])
+def test_paths_that_leave_the_project_are_refused(tool: str, path: str) -> None:
+    arguments = {"path": path, "content": "x", "old_text": "r", "new_text": "x", "pattern": "root"}
+    names = {"create_file": ("path", "content"), "edit_file": ("path", "old_text", "new_text")}
+    used = names.get(tool, ("path", "pattern") if tool == "grep" else ("path",))
+    result = run_call(Call(tool, {name: arguments[name] for name in used}, "json"), {})
+    assert result.status == "refused"
+    assert result.output == ""
+
+
+@isolated_only
+def test_symbolic_links_do_not_lead_out() -> None:
+    result = run("ln -s /etc/passwd link; ln -s /etc folder; ls")
+    assert result.output.split() == ["folder", "link"]
+    assert dict(result.files) == {}
+
+
+@isolated_only
+def test_the_tools_do_what_they_are_for() -> None:
+    files = {"src/a.ts": "let init(x)\nlast\n", "src/b.ts": "none\n"}
+    assert use("read_file", files, path="./src/a.ts").output == files["src/a.ts"]
+    assert use("list_files", files, path="src").output == "a.ts\nb.ts"
+    assert use("grep", files, pattern="init(", path="src").output == "src/a.ts:1:let init(x)"
+    assert use("grep", files, pattern="^la.t$").output == "src/a.ts:2:last"
+    assert use("create_file", files, path="new/c.ts", content="x\n").files["new/c.ts"] == "x\n"
+    assert (
+        use("edit_file", files, path="src/b.ts", old_text="none", new_text="one").files["src/b.ts"] == "one\n"
+    )
+
+
+@isolated_only
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("read_file", {"path": "missing"}),
+        ("read_file", {"path": "a\0b"}),
+        ("list_files", {"path": "a.ts"}),
+        ("grep", {"pattern": "x", "path": "missing"}),
+        ("create_file", {"path": "a.ts", "content": ""}),
+        ("create_file", {"path": "b.ts", "content": "\ud800"}),
+        ("edit_file", {"path": "a.ts", "old_text": "missing", "new_text": ""}),
+        ("run_terminal_command", {"command": "no-such-program"}),
+        ("run_terminal_command", {"command": "echo a\0b"}),
+    ],
+)
+def test_calls_that_cannot_work_fail(tool: str, arguments: dict[str, str]) -> None:
+    assert use(tool, {"a.ts": "text"}, **arguments).status == "failed"
+
+
+@isolated_only
+def test_an_expression_that_never_ends_is_stopped() -> None:
+    call = Call("grep", {"pattern": "(a+)+$"}, "json")
+    result = run_call(call, {"a": "a" * 60 + "b"}, SandboxLimits(cpu_s=1, wall_s=30))
+    assert result.status == "killed"
+    assert result.wall_s < 29
+
+
+def test_an_invalid_call_is_never_executed() -> None:
+    with pytest.raises(UsageError, match="missing parameter: path"):
+        use("read_file")
+    with pytest.raises(UsageError, match="unknown tool"):
+        use("delete_everything", path="/")
+
+
+@pytest.fixture
+def not_isolable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose isolation breaks: the process starts, but Linux is not Linux."""
+    monkeypatch.setattr(
+        sandbox, "START", f"import platform; platform.system = lambda: 'Darwin'; {sandbox.START}"
+    )
+    require_isolation.cache_clear()
+    yield
+    require_isolation.cache_clear()
+
+
+@pytest.mark.usefixtures("not_isolable")
+def test_without_isolation_nothing_is_executed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(MissingPrerequisite, match="namespaces need Linux"):
+        run(f"touch {tmp_path}/executed")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(MissingPrerequisite):
+        execute_case(HARNESS.cases()[0], "no call at all")
+
+
+def test_a_sandbox_that_does_not_start_is_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "START", "raise SystemError('broken')")
+    require_isolation.cache_clear()
+    with pytest.raises(MissingPrerequisite, match="broken"):
+        run("true")
+    require_isolation.cache_clear()
+
+
+@isolated_only
+def test_right_answers_have_their_effect_and_wrong_ones_are_not_executed() -> None:
+    seen: set[str] = set()
+    for case in HARNESS.cases():
+        tool = case.expect["tools"][0]
+        if tool in seen:
+            continue
+        seen.add(tool)
+        wanted = {name: next(iter(item.values())) for name, item in case.expect["arguments"].items()}
+        content = {"content": "export {};\n"} if tool == "create_file" else {}
+        answer = json.dumps({"name": tool, "arguments": wanted | content})
+        assert execute_case(case, answer) == {"executed": True, "execution": "succeeded"}
+        assert execute_case(case, "I did it.") == {"executed": False, "execution": "not executed: no call"}
+    assert len(seen) == 6
+
+
+@isolated_only
+@pytest.mark.parametrize(
+    ("command", "is_done"),
+    [("npm run x", True), ("npm instal", False), ("npx vitest run", True), ("npx vittest", False)]
+    + [("git pull", True), ("git frobnicate", False), ("make test", True), ("make nothing", False)],
+)
+def test_stand_ins_refuse_what_the_real_programs_refuse(command: str, is_done: bool) -> None:
+    expect = {"tools": ["run_terminal_command"], "arguments": {"command": {"command": command}}}
+    case = HARNESS.cases()[0].model_copy(update={"expect": expect})
+    answer = json.dumps({"name": "run_terminal_command", "arguments": {"command": command}})
+    assert execute_case(case, answer)["executed"] is is_done
+
+
+@isolated_only
+def test_a_dead_caller_leaves_nothing_behind() -> None:
+    import subprocess
+
+    code = (
+        "from evals.checkers.toolcalls import Call; from evals.sandbox import run_call; "
+        "run_call(Call('run_terminal_command', {'command': 'setsid sleep 779.5'}, 'json'), {})"
+    )
+    caller = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 60
+    while not processes_with("779.5") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert processes_with("779.5")
+    caller.kill()
+    caller.wait()
+    while processes_with("779.5") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert processes_with("779.5") == []
