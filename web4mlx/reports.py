@@ -21,12 +21,14 @@ BASELINE = "baseline_metrics.json"
 Report = TypeVar("Report", bound=BaseModel)
 
 
-class _Report(BaseModel):
+class Record(BaseModel):
+    """A part of a report: no unknown field, nothing that is not a number."""
+
     # NaN and infinity are no scores: a report that holds one is not read at all
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class CaseReport(_Report):
+class CaseReport(Record):
     """One case: what was asked, what came back, what it was worth and why.
 
     `figures` are readings beside the verdict, such as `literal_rule` or `refused`. Times are seconds.
@@ -46,7 +48,7 @@ class CaseReport(_Report):
     total_s: float = 0.0
 
 
-class Subject(_Report):
+class Subject(Record):
     """What was evaluated and how: the same subject with the same suite gives comparable reports.
 
     `options` are the sampling options, `engine` is what the engine says of itself.
@@ -62,7 +64,7 @@ class Subject(_Report):
     engine: dict[str, Any]
 
 
-class HarnessReport(_Report):
+class HarnessReport(Record):
     """`eval_<harness>.json`: the result of one harness.
 
     `planned` is the size of the complete harness, `total` the cases that were asked. `score` is the measure
@@ -91,7 +93,7 @@ class HarnessReport(_Report):
     cases: tuple[CaseReport, ...]
 
 
-class HarnessSummary(_Report):
+class HarnessSummary(Record):
     """One line of the final report; `base_score` is the base model's on a subset of `base_cases` cases."""
 
     test_name: str
@@ -111,7 +113,7 @@ class HarnessSummary(_Report):
     failures: dict[str, int] = Field(default_factory=dict)
 
 
-class FinalReport(_Report):
+class FinalReport(Record):
     """`eval_report_final.json`: the decision about exactly one GGUF and what it rests on.
 
     `run` is the folder of the run file with all responses, relative to the report's folder.
@@ -132,7 +134,7 @@ class FinalReport(_Report):
     reasons: tuple[str, ...] = ()
 
 
-class BaselineMetrics(_Report):
+class BaselineMetrics(Record):
     """`baseline_metrics.json`: the base model's scores, recorded once on a fixed subset of each harness.
 
     `verdicts` maps `harness/case` to its verdict, for paired comparisons.
