@@ -4,7 +4,7 @@ A Llama of one layer with all its matrices zero but two: a one-hot embedding and
 follows a token then depends on that token alone, and `follows` says how: character → {next: logit}.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -40,22 +40,43 @@ def byte_letters() -> list[str]:
     return [chr(byte) if byte in shown else chr(256 + hidden.index(byte)) for byte in range(256)]
 
 
-def write_micro_gguf(path: Path, follows: Follows, *, context: int = 512) -> Path:
-    """Write a model whose answers follow `follows`; anything unmentioned is equally unlikely."""
+def sentence(*words: str) -> Follows:
+    """The words one after another, then the end of the turn; pass them as `words` too."""
+    chain = ("\n", *words, "<|im_end|>")
+    return {before: {after: 20.0} for before, after in zip(chain, chain[1:], strict=False)}
+
+
+def write_micro_gguf(
+    path: Path,
+    follows: Follows,
+    *,
+    context: int = 512,
+    words: Sequence[str] = (),
+    architecture: str = "llama",
+    file_type: int = 0,
+) -> Path:
+    """Write a model whose answers follow `follows`; anything unmentioned is equally unlikely.
+
+    `words` are further tokens, which it can say but not read. `architecture` is llama or qwen2. `file_type`
+    is what the file says of itself, whatever its tensors are.
+    """
     import numpy as np
     from gguf import GGUFWriter
 
     letters = byte_letters()
-    tokens = [*CONTROL, *letters, "th"]
+    tokens = [*CONTROL, *letters, "th", *(word.replace(" ", "\u0120") for word in words)]
     ids = {token: at for at, token in enumerate(tokens)}
+    ids |= {word: len(tokens) - len(words) + at for at, word in enumerate(words)}
     output = np.zeros((len(tokens), HIDDEN), np.float32)
     for first, seconds in follows.items():
         for second, logit in seconds.items():
-            rows = [ids[t] if t in CONTROL else ids[letters[ord(t)]] for t in (second, first)]
+            rows = [ids[letters[ord(t)]] if len(t) == 1 else ids[t] for t in (second, first)]
             output[rows[0], rows[1]] = logit / np.sqrt(HIDDEN)
     zeros = np.zeros((HIDDEN, HIDDEN), np.float32)
     ones = np.ones(HIDDEN, np.float32)
-    writer = GGUFWriter(path, "llama")
+    writer = GGUFWriter(path, architecture)
+    if file_type:
+        writer.add_file_type(file_type)
     writer.add_context_length(context)
     writer.add_embedding_length(HIDDEN)
     writer.add_block_count(1)
@@ -73,6 +94,8 @@ def write_micro_gguf(path: Path, follows: Follows, *, context: int = 512) -> Pat
     writer.add_tensor("token_embd.weight", np.eye(len(tokens), HIDDEN, dtype=np.float32))
     for name in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"):
         writer.add_tensor(f"blk.0.{name}.weight", zeros)
+    for name in ("attn_q", "attn_k", "attn_v") if architecture == "qwen2" else ():
+        writer.add_tensor(f"blk.0.{name}.bias", zeros[0])
     for name in ("blk.0.attn_norm", "blk.0.ffn_norm", "output_norm"):
         writer.add_tensor(f"{name}.weight", ones)
     writer.add_tensor("output.weight", output)

@@ -11,7 +11,19 @@ import typer
 from web4mlx import __version__
 from web4mlx.errors import ExitCode, Web4Error
 
-COMMAND_FILES = ("doctor", "download", "data", "plan", "train", "fuse", "export", "modelfile", "ask", "run")
+COMMAND_FILES = (
+    "doctor",
+    "download",
+    "data",
+    "plan",
+    "train",
+    "fuse",
+    "export",
+    "modelfile",
+    "ask",
+    "import_",
+    "run",
+)
 
 app = typer.Typer(
     name="web4mlx",

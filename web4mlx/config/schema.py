@@ -151,6 +151,20 @@ class AskConfig(Section):
     max_tokens: Positive = 256
 
 
+class EvalsConfig(Section):
+    """How the suite asks: requests decoded together, the seed, and the base model's cases of a harness."""
+
+    parallel: Annotated[int, Field(gt=0, le=64)] = 8
+    seed: Annotated[int, Field(ge=0, lt=2**32 - 1)] = 7
+    baseline_cases: Annotated[int, Field(ge=25, le=100)] = 25
+
+
+class DeployConfig(Section):
+    """What a cleared model is called in Ollama."""
+
+    name: Annotated[str, Field(min_length=1)] = "web4-agent:latest"
+
+
 class RunConfig(Section):
     """A whole run. `outputs` holds everything the run makes; `modelfile` is the source of the SYSTEM."""
 
@@ -164,6 +178,8 @@ class RunConfig(Section):
     hardware: HardwareConfig = HardwareConfig()
     export: ExportConfig = ExportConfig()
     ask: AskConfig = AskConfig()
+    evals: EvalsConfig = EvalsConfig()
+    deploy: DeployConfig = DeployConfig()
 
     @model_validator(mode="after")
     def _eval_is_held_out(self) -> "RunConfig":

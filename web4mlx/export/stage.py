@@ -30,6 +30,8 @@ from web4mlx.export.plan import ExportOptions, Plan, f16_work, plan_export
 from web4mlx.export.predict import FILE_TYPES
 from web4mlx.export.preflight import ExportSource
 from web4mlx.export.retention import Candidates, Retention, measure_retention, require_retention
+from web4mlx.modelfile import read_modelfile
+from web4mlx.modelfile.beside import write_beside
 from web4mlx.verify import Check
 
 
@@ -75,6 +77,7 @@ def export_model(
         manifest = publish(plan, partial, inputs, metrics, timings)
     finally:
         partial.unlink(missing_ok=True)
+    write_beside(out, read_modelfile(config.modelfile))
     if not (options.keep_f16 or config.export.keep_f16):
         discard_f16(plan.f16)
     log.write(Finished, duration_s=time.monotonic() - start, artifact=str(out), metrics=manifest.metrics)
@@ -170,7 +173,6 @@ def check_retention(plan: Plan, partial: Path, config: RunConfig, log: EventLog)
 def held_out_rows(config: RunConfig, source: ExportSource) -> list[Row]:
     """`retention_rows` rows, spread evenly over the held-out file."""
     from web4mlx.data.rows import load_rows
-    from web4mlx.modelfile import read_modelfile
 
     system = read_modelfile(config.modelfile).system
     rows, _ = load_rows([config.data.eval], source.tokenizer, system).fit(config.data.max_seq_length, "drop")

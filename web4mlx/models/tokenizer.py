@@ -68,17 +68,7 @@ class ChatTokenizer:
 
     @cached_property
     def _template(self) -> Any:
-        from jinja2.ext import loopcontrols
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
-        )
-        environment.filters["tojson"] = lambda value, **kw: json.dumps(
-            value, ensure_ascii=False, indent=kw.get("indent")
-        )
-        environment.globals["raise_exception"] = _raise_template_error
-        return environment.from_string(self.template_source)
+        return compile_chat_template(self.template_source)
 
     @property
     def end_token(self) -> str:
@@ -143,6 +133,21 @@ class ChatTokenizer:
         except TemplateError as error:
             raise UsageError(f"{self.folder}: the chat template refuses the messages: {error}") from error
         return text
+
+
+def compile_chat_template(source: str) -> Any:
+    """A chat template ready to `render(messages=…, add_generation_prompt=…)`, in a sandbox."""
+    from jinja2.ext import loopcontrols
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+    )
+    environment.filters["tojson"] = lambda value, **kw: json.dumps(
+        value, ensure_ascii=False, indent=kw.get("indent")
+    )
+    environment.globals["raise_exception"] = _raise_template_error
+    return environment.from_string(source)
 
 
 def _raise_template_error(message: str) -> None:

@@ -1,0 +1,1 @@
+"""Shipping: whether exactly this GGUF was cleared, and its way into Ollama and back."""
