@@ -1,6 +1,6 @@
 """`python -m evals`: the same program as the `evals` console script."""
 
-from evals.cli import main
+from evals.cli.main import main
 
 if __name__ == "__main__":
     main()

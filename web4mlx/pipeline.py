@@ -1,4 +1,4 @@
-"""The whole line in order: download, data, train, verify, fuse, export, ask.
+"""The whole line in order: download, data, baseline, train, verify, fuse, export, ask, evaluate, import.
 
 Each stage looks for a finished artifact made from the same inputs with the same settings and is skipped when
 there is one, so that a run that was stopped anywhere goes on where it stopped, and a finished run costs
@@ -80,9 +80,12 @@ def _keep(name: str) -> Callable[[Line, Path], None]:
 STAGES = (
     Stage("download", stages.find_base_model, stages.get_base_model, _keep("base")),
     Stage("data", stages.find_data_report, stages.check_samples),
+    Stage("baseline", lambda line: None, stages.record_baseline),
     Stage("train", stages.find_adapter, stages.train_adapter, _keep("adapter")),
     Stage("verify", stages.find_verification, stages.verify_adapter),
     Stage("fuse", stages.find_merged, stages.merge, _keep("merged")),
     Stage("export", stages.find_gguf, stages.export_gguf, _keep("gguf")),
     Stage("ask", lambda line: None, stages.ask_models),
+    Stage("evaluate", lambda line: None, stages.evaluate_model),
+    Stage("import", lambda line: None, stages.import_model),
 )

@@ -20,9 +20,10 @@ from web4mlx.artifacts import (
     write_manifest,
 )
 from web4mlx.config import RunConfig, load_config
-from web4mlx.errors import MissingPrerequisite, StageCrashed, Web4Error
+from web4mlx.errors import ExitCode, MissingPrerequisite, StageCrashed, Web4Error, error_for
 from web4mlx.events import EventLog, EventSink, Finished
 from web4mlx.machine.awake import gpu_lease
+from web4mlx.reports import BASELINE, FINAL_REPORT
 
 EVENTS = "pipeline.jsonl"
 GGUF = "web4-agent.gguf"
@@ -222,6 +223,60 @@ def export_gguf(line: Line, log: EventLog) -> Path:
     with gpu_lease(f"exporting {line.merged.name}"):
         export_model(line.merged, line.config, gguf, log)
     return gguf
+
+
+def record_baseline(line: Line, log: EventLog) -> Path:
+    """Let the suite ask the untrained base a part of its questions; a base is not expected to pass."""
+    record = line.config.outputs / BASELINE
+    evaluate(line, log, [str(line.base), "--baseline"], record)
+    return record
+
+
+def evaluate_model(line: Line, log: EventLog) -> Path:
+    """Let the suite ask the GGUF everything and decide.
+
+    Raises:
+        CheckFailed: Deployment is blocked.
+    """
+    report = line.config.outputs / FINAL_REPORT
+    evaluate(line, log, [str(line.gguf)], report)
+    return report
+
+
+def import_model(line: Line, log: EventLog) -> Path:
+    """Import the cleared GGUF into Ollama; without a server say how to do it later, which is no failure.
+
+    Raises:
+        Web4Error: It was refused, or failed; what was in production before still is.
+    """
+    command = [sys.executable, "-m", "web4mlx", "import", str(line.gguf), "--config", str(line.config_file)]
+    started, shown_on = time.monotonic(), sys.stderr if line.quiet else None
+    code = subprocess.run(command, check=False, stdout=shown_on).returncode
+    if code == ExitCode.MISSING_PREREQUISITE:
+        message = f"{line.gguf} is cleared and not imported"
+        log.warn("not-imported", message, "The lines above say what is missing.")
+        return line.gguf
+    if code:
+        raise error_for(code, f"`web4mlx import` ended with code {code}", "Its last lines say why.")
+    log.write(Finished, duration_s=time.monotonic() - started, artifact=line.config.deploy.name)
+    return line.gguf
+
+
+def evaluate(line: Line, log: EventLog, arguments: list[str], artifact: Path) -> None:
+    """Run `evals run` as a process; answers that are there already are not asked for again.
+
+    Raises:
+        Web4Error: Of the kind that its exit code says.
+    """
+    command = [sys.executable, "-m", "evals", "run", *arguments, "--config", str(line.config_file)]
+    started, shown_on = time.monotonic(), sys.stderr if line.quiet else None
+    with gpu_lease(f"evaluating {arguments[0]}"):
+        code = subprocess.run(command, check=False, stdout=shown_on).returncode
+    if code:
+        raise error_for(
+            code, f"{log.stage}: `evals run` ended with exit code {code}", "Its last lines say why."
+        )
+    log.write(Finished, duration_s=time.monotonic() - started, artifact=str(artifact))
 
 
 def ask_models(line: Line, log: EventLog) -> Path:

@@ -140,6 +140,8 @@ def test_interrupting_ends_with_130_and_no_traceback(workplace: Path) -> None:
     write_micro_gguf(workplace / "model.gguf", babble(), context=32768)
     (workplace / "Modelfile").write_text("FROM x\nPARAMETER num_ctx 32768\nPARAMETER num_predict 32000\n")
     code = (
+        # a shell that runs the tests in the background has made them ignore the signal
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import typer; from web4mlx.cli import ask; from web4mlx.cli.main import run_program\n"
         "app = typer.Typer(); app.callback()(lambda: None); ask.register(app)\n"
         "run_program(lambda: app(['ask', 'Hello', '-m', 'model.gguf', '-c', 'config.toml']))"
@@ -164,8 +166,9 @@ def child_environment() -> dict[str, str]:
 
 def preview(*arguments: str) -> int:
     """Run `evals preview …` in this process; returns the exit code."""
-    from evals.cli import app
+    from evals.cli.main import app, load_commands
 
+    load_commands()
     try:
         run_program(lambda: app(["preview", *arguments]))
     except SystemExit as end:

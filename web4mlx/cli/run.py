@@ -15,7 +15,7 @@ def run_line(
     dry_run: bool = typer.Option(False, "--dry-run", help="Check the configuration and list the stages."),
     as_json: bool = typer.Option(False, "--json", help="Print the artifacts as JSON."),
 ) -> None:
-    """Run the whole line: download, data, train, verify, fuse, export, ask. Finished stages are skipped.
+    """Run the whole line, from the base model to the import. Finished stages are skipped.
 
     Example: web4mlx run configs/balanced_training.toml
     """

@@ -1,28 +1,17 @@
-"""The `evals` program."""
+"""`evals preview`: the same questions to two models, side by side."""
 
 from pathlib import Path
 
 import typer
 
-from web4mlx.cli.main import run_program
 from web4mlx.cli.output import note, print_json, stdout
 
-app = typer.Typer(
-    name="evals",
-    help="Evaluate a trained model before it may be shipped.",
-    no_args_is_help=True,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-)
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(preview)
 
 
-@app.callback()
-def program() -> None:
-    """Keep the name of the only command so far part of the command line."""
-
-
-@app.command()
 def preview(
     base: Path = typer.Argument(..., help="The model before training: a GGUF or a model folder."),
     tuned: Path = typer.Argument(..., help="The model after training: a GGUF or a model folder."),
@@ -47,8 +36,3 @@ def preview(
         print_json(result)
     else:
         stdout().print(render_preview(result))
-
-
-def main() -> None:
-    """Entry point of the console script."""
-    run_program(app)

@@ -1,0 +1,1 @@
+"""The `evals` program: one file per command; bodies parse, call and render."""

@@ -1,0 +1,45 @@
+"""`evals canary`: only the twenty canaries, in a minute."""
+
+from pathlib import Path
+
+import typer
+
+from web4mlx.cli.output import EventPrinter, note, print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(canary)
+
+
+def canary(
+    named: str = typer.Argument("", metavar="[MODEL]", help="GGUF, folder or served name; default: newest."),
+    model: str = typer.Option("", "--model", "-m", help="The same as an option."),
+    config: str = typer.Option("demo", "--config", "-c", help="A configuration file or a shipped name."),
+    engine: str = typer.Option("", "--engine", help="llamacpp, mlx, ollama or openai; default: what fits."),
+    endpoint: list[str] = typer.Option([], "--endpoint", help="URL of a server; repeat it for several."),
+    seed: int = typer.Option(None, "--seed", help="Seed of every answer; default: the configured one."),
+    outputs: Path = typer.Option(None, "--outputs", help="Where the run goes; default: configured."),
+    allow_remote: bool = typer.Option(False, "--allow-remote", help="Allow an endpoint on another machine."),
+    as_json: bool = typer.Option(False, "--json", help="Print the canary report as JSON."),
+) -> None:
+    """Ask the twenty canaries; all must pass. Useful again after the import, on the server.
+
+    Example: evals canary web4-agent:latest --engine ollama
+    """
+    from evals.finish import finish_run, require_passed
+    from evals.harnesses import CANARY
+    from evals.opening import Typed, conditions_of, find_target
+    from evals.suite import Selection, evaluate
+    from web4mlx.config import find_config, load_config
+
+    conditions = conditions_of(load_config(find_config(config)), Typed(outputs=outputs, seed=seed))
+    target = find_target(
+        model or named, engine, tuple(endpoint), conditions.outputs, allow_remote=allow_remote
+    )
+    note(f"model: {target.model}")
+    asked = evaluate(target, Selection.of([CANARY], None), conditions, EventPrinter(), resume=False)
+    result = finish_run(asked, conditions.outputs)
+    report = result.reports[CANARY]
+    print_json(report) if as_json else result.show()
+    require_passed(result, CANARY)

@@ -1,0 +1,196 @@
+"""After the asking: score a run, write what belongs where, and say what follows from it.
+
+Every run keeps its reports in its own folder. Only a complete run of a model that may be shipped writes the
+reports of the outputs folder, which the import reads; only such a run leaves an incident when it is blocked.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evals.baseline import baseline_metrics
+from evals.harnesses import load_harness
+from evals.run_file import RunFile
+from evals.scoring import Scored, find_baseline, is_complete, score_run, write_reports
+from web4mlx.artifacts import atomic_write
+from web4mlx.errors import CheckFailed, StageCrashed
+from web4mlx.reports import BASELINE, Figure, FinalReport, HarnessReport
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+HTML_REPORT = "eval_report.html"
+TOOL_EXECUTION = "tool_execution.json"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A scored run. `incident` is the PDCA that a blocked complete run left, `html` the page for people."""
+
+    run: RunFile
+    reports: Mapping[str, HarnessReport]
+    final: FinalReport
+    html: Path | None = None
+    incident: Path | None = None
+
+    def show(self) -> None:
+        """Print the table and the decision on stdout, where things are on stderr."""
+        from evals.console import render_final
+        from web4mlx.cli.output import note, stdout
+
+        stdout().print(render_final(self.final))
+        for title, path in (("report", self.html), ("incident", self.incident)):
+            if path is not None:
+                note(f"{title}: {path}")
+
+
+def score_only(run: RunFile, outputs: Path) -> Result:
+    """Score a run and write nothing."""
+    scored = score_run(run, find_baseline(outputs))
+    return Result(run, scored.harnesses, scored.final)
+
+
+def finish_run(run: RunFile, outputs: Path) -> Result:
+    """Score a run and write its reports.
+
+    Args:
+        run: The run, complete or not.
+        outputs: The folder whose reports a complete run replaces.
+    """
+    scored = score_run(run, find_baseline(outputs))
+    html = publish(scored, run.folder)
+    incident = None
+    if run.header.is_baseline:
+        record_baseline(scored, outputs)
+    elif is_complete(run):
+        html = publish(scored, outputs)
+        incident = None if scored.final.cleared else report_incident(scored, outputs)
+    return Result(run, scored.harnesses, scored.final, html, incident)
+
+
+def execute_tools(run: RunFile) -> dict[str, dict[str, Figure]]:
+    """Execute the right tool calls of a run in the sandbox and record what they did; the gate ignores it.
+
+    Returns:
+        By case: whether the call had its effect, and what became of it.
+
+    Raises:
+        MissingPrerequisite: This machine cannot lock a call in; nothing was executed.
+    """
+    from evals.sandbox import require_isolation
+    from evals.tool_execution import execute_case
+
+    require_isolation()
+    answers = run.answers()
+    done = {
+        case.id: execute_case(case, answers[f"tool_success/{case.id}"].text)
+        for case in load_harness("tool_success").cases()
+        if f"tool_success/{case.id}" in answers
+    }
+    atomic_write(run.folder / TOOL_EXECUTION, json.dumps(done, indent=2) + "\n")
+    return done
+
+
+def publish(scored: Scored, folder: Path) -> Path:
+    """Write all reports of a run to a folder; returns the page."""
+    from evals.html import render_html
+
+    page = folder / HTML_REPORT
+    atomic_write(page, render_html(scored.final, list(scored.harnesses.values())))
+    write_reports(scored, folder)
+    return page
+
+
+def record_baseline(scored: Scored, outputs: Path) -> None:
+    """Keep the scores as those of the base model."""
+    metrics = baseline_metrics(list(scored.harnesses.values()))
+    atomic_write(outputs / BASELINE, metrics.model_dump_json(indent=2) + "\n")
+
+
+def report_incident(scored: Scored, outputs: Path) -> Path:
+    """Write the incident of a blocked run."""
+    from evals.incident import write_incident
+
+    return write_incident(scored.final, list(scored.harnesses.values()), outputs)
+
+
+def require_answers(result: Result) -> None:
+    """Raise when something could not be asked or scored: the model is not to blame for that.
+
+    Raises:
+        StageCrashed: Names the harnesses and the first reason.
+    """
+    errored = {name: report for name, report in result.reports.items() if report.errored}
+    if not errored:
+        return
+    first = next(case for report in errored.values() for case in report.cases if case.verdict == "errored")
+    counts = ", ".join(f"{report.errored} of {name}" for name, report in errored.items())
+    raise StageCrashed(
+        f"cases that could not be asked or scored: {counts}; the first: {first.reasons[0]}",
+        "`evals run --resume` asks them again.",
+    )
+
+
+def require_cleared(result: Result) -> None:
+    """Raise unless the model may be shipped. A recorded baseline only has to be complete.
+
+    Raises:
+        StageCrashed: Something could not be asked or scored.
+        CheckFailed: Deployment is blocked.
+    """
+    require_answers(result)
+    if not result.final.cleared and not result.run.header.is_baseline:
+        raise CheckFailed(result.final.decision, f"The failing cases: {result.html}")
+
+
+def require_passed(result: Result, harness: str) -> None:
+    """Raise unless one harness passed.
+
+    Raises:
+        StageCrashed: Something could not be asked or scored.
+        CheckFailed: Its gate did not pass.
+    """
+    require_answers(result)
+    report = result.reports[harness]
+    if report.gate != "passed":
+        reasons = "; ".join(report.gate_reasons)
+        raise CheckFailed(f"{report.title}: {report.passed} of {report.total} passed: {reasons}")
+
+
+def describe_runs(outputs: Path) -> list[dict[str, Any]]:
+    """The runs of an outputs folder, newest first: what, how far, decided how."""
+    from evals.run_file import runs_of
+
+    return [describe_run(run) for run in runs_of(outputs)]
+
+
+def describe_run(run: RunFile) -> dict[str, Any]:
+    """One line of the list; `decision` is what scoring it now says."""
+    planned = sum(map(len, run.header.cases.values()))
+    missing = sum(map(len, run.missing().values()))
+    try:
+        decision = score_run(run, None).final.decision if not missing else "not finished"
+    except CheckFailed as error:
+        decision = error.message
+    subject = run.header.subject
+    return {
+        "run": run.folder.name,
+        "model": subject.model,
+        "sha256": subject.model_sha256[:12],
+        "kind": "baseline" if run.header.is_baseline else "complete" if is_complete(run) else "partial",
+        "answered": f"{planned - missing}/{planned}",
+        "seed": subject.seed,
+        "decision": decision,
+    }
+
+
+def runs_table(runs: list[dict[str, Any]]) -> "RenderableType":
+    """The list as a table."""
+    from rich.table import Table
+
+    table = Table(*(runs[0] if runs else ("no runs",)), box=None, pad_edge=False)
+    for run in runs:
+        table.add_row(*map(str, run.values()))
+    return table

@@ -1,0 +1,117 @@
+"""Which model is evaluated, with which engine, under which conditions: what was typed, completed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from evals.slots import choose_slots
+from evals.spread import SpreadEngine
+from evals.suite import Conditions
+from web4mlx.config import RunConfig
+from web4mlx.engines.base import Engine
+from web4mlx.errors import MissingPrerequisite, UsageError
+from web4mlx.events import EventSink
+from web4mlx.modelfile import read_modelfile, sampling_options
+
+EngineKind = Literal["llamacpp", "mlx", "ollama", "openai"]
+KINDS: tuple[EngineKind, ...] = ("llamacpp", "mlx", "ollama", "openai")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The model and who serves it; `endpoints` only for servers, whose `model` is a name."""
+
+    model: str
+    kind: EngineKind
+    endpoints: tuple[str, ...] = ()
+    allow_remote: bool = False
+
+
+def find_target(
+    model: str, kind: str, endpoints: Sequence[str], outputs: Path, *, allow_remote: bool = False
+) -> Target:
+    """Complete what was typed: the newest exported GGUF, and the engine that fits the model.
+
+    Raises:
+        UsageError: The engine is unknown or does not go with the model.
+        MissingPrerequisite: There is no such model.
+    """
+    if kind and kind not in KINDS:
+        raise UsageError(f"--engine {kind}: unknown", f"There are: {', '.join(KINDS)}.")
+    if kind in ("ollama", "openai") or endpoints:
+        if not model:
+            raise UsageError("a server needs the name of its model", "Name it with --model.")
+        served: EngineKind = "ollama" if kind == "ollama" else "openai"
+        if kind in ("llamacpp", "mlx"):
+            raise UsageError(f"--engine {kind} works on a file and takes no --endpoint")
+        return Target(model, served, tuple(endpoints), allow_remote)
+    if not model:
+        from web4mlx.engines.open import newest_gguf
+
+        model = str(newest_gguf(outputs))
+    path = Path(model)
+    if not path.exists():
+        raise MissingPrerequisite(f"{path}: no such model", "Name a GGUF file or a model folder.")
+    fitting: EngineKind = "mlx" if path.is_dir() else "llamacpp"
+    if kind and kind != fitting:
+        raise UsageError(f"{path}: --engine {kind} cannot read it", f"{fitting} can.")
+    return Target(model, fitting)
+
+
+def open_target(target: Target, conditions: Conditions, show: EventSink) -> Engine:
+    """Load the model, or reach its server.
+
+    Raises:
+        Web4Error: It cannot be loaded or reached; says why.
+    """
+    context = conditions.modelfile.context
+    if target.kind == "llamacpp":
+        from web4mlx.engines.llamacpp import LlamaCppEngine
+
+        gguf = Path(target.model)
+        slots = choose_slots(gguf, context, conditions.parallel, show)
+        return LlamaCppEngine(gguf, context=context, parallel=slots, reuse_prompts=True)
+    if target.kind == "mlx":
+        from web4mlx.engines.mlx import MlxEngine
+
+        return MlxEngine(Path(target.model), context=context)
+    return SpreadEngine([reach(target, endpoint, conditions) for endpoint in target.endpoints or ("",)])
+
+
+def reach(target: Target, endpoint: str, conditions: Conditions) -> Engine:
+    """The engine of one server."""
+    if target.kind == "ollama":
+        from web4mlx.engines.ollama import OllamaEngine
+
+        return OllamaEngine(target.model, host=endpoint, allow_remote=target.allow_remote)
+    from web4mlx.engines.openai import OpenAiEngine
+
+    return OpenAiEngine(endpoint, target.model, allow_remote=target.allow_remote)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What `evals run` was told about the conditions; None leaves it to the configuration."""
+
+    modelfile: Path | None = None
+    outputs: Path | None = None
+    parallel: int | None = None
+    seed: int | None = None
+    max_tokens: int | None = None
+    use_cache: bool = True
+
+
+def conditions_of(config: RunConfig, typed: Typed) -> Conditions:
+    """The conditions of an evaluation: the configuration's, where nothing else was typed."""
+    modelfile = read_modelfile(typed.modelfile or config.modelfile)
+    seed = config.evals.seed if typed.seed is None else typed.seed
+    return Conditions(
+        outputs=typed.outputs or config.outputs,
+        modelfile=modelfile,
+        options=sampling_options(modelfile, seed=seed, max_tokens=typed.max_tokens),
+        training_files=config.data.train,
+        near_duplicate=config.data.near_duplicate_similarity,
+        parallel=typed.parallel or config.evals.parallel,
+        use_cache=typed.use_cache,
+    )

@@ -1,0 +1,216 @@
+"""The record of one evaluation: a folder with `run.json` and `responses.jsonl`; all reports follow from it.
+
+A response is appended and synced as it arrives, so that a killed run loses only what was in flight. Scoring
+reads nothing else, so that a report can be made again at any time without a model.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import ValidationError
+
+from web4mlx.artifacts import atomic_write, explain_os_errors
+from web4mlx.engines.base import FinishReason, Response
+from web4mlx.errors import CheckFailed, MissingPrerequisite
+from web4mlx.events import ends_in_half_line
+from web4mlx.reports import Record, Subject
+
+HEADER = "run.json"
+RESPONSES = "responses.jsonl"
+
+
+class LeakCheck(Record):
+    """Which prompts stand in a training file; `errored` when no training file could be read."""
+
+    verdict: Literal["passed", "failed", "errored"]
+    files: dict[str, str] = {}
+    leaks: tuple[str, ...] = ()
+    detail: str = ""
+
+
+class RunHeader(Record):
+    """What is asked of whom; written before the first answer.
+
+    `cases` are the ids to ask of each harness, in order; `planned` the size of each complete harness.
+    """
+
+    format: Literal[1] = 1
+    created: str
+    subject: Subject
+    cases: dict[str, tuple[str, ...]]
+    planned: dict[str, int]
+    leak_check: LeakCheck
+    is_baseline: bool = False
+
+
+class Answered(Record):
+    """One line of `responses.jsonl`; times in seconds, `cached` when no model was asked for it."""
+
+    harness: str
+    case: str
+    prompt: str
+    text: str
+    finish_reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+    time_to_first_token_s: float
+    total_s: float
+    error: str = ""
+    cached: bool = False
+
+    @property
+    def key(self) -> str:
+        """`harness/case`."""
+        return f"{self.harness}/{self.case}"
+
+    @classmethod
+    def of(cls, response: Response, prompt: str, *, cached: bool = False) -> Self:
+        """An engine's response to the request `harness/case`."""
+        harness, case = response.id.split("/", 1)
+        fields = ("text", "finish_reason", "prompt_tokens", "completion_tokens")
+        times = ("time_to_first_token_s", "total_s", "error")
+        values = {name: getattr(response, name) for name in (*fields, *times)}
+        return cls(harness=harness, case=case, prompt=prompt, cached=cached, **values)
+
+
+class RunFile:
+    """One run's folder.
+
+    Args:
+        folder: Where `run.json` stands.
+        header: What it says.
+    """
+
+    def __init__(self, folder: Path, header: RunHeader) -> None:
+        self.folder = folder
+        self.header = header
+
+    @classmethod
+    def create(cls, folder: Path, header: RunHeader) -> Self:
+        """Write the header of a new run."""
+        with explain_os_errors(folder):
+            folder.mkdir(parents=True)
+        atomic_write(folder / HEADER, header.model_dump_json(indent=2) + "\n")
+        return cls(folder, header)
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Read a run.
+
+        Raises:
+            MissingPrerequisite: The folder holds no run.
+            CheckFailed: Its header is damaged; names the field.
+        """
+        path = folder / HEADER
+        try:
+            return cls(folder, RunHeader.model_validate_json(path.read_bytes()))
+        except FileNotFoundError as error:
+            raise MissingPrerequisite(f"{folder}: no run of the suite", "`evals run` makes one.") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise CheckFailed(
+                f"{path}: damaged: {where}: {first['msg']}", "Run `evals run` again."
+            ) from error
+
+    def answers(self) -> dict[str, Answered]:
+        """The answers so far by `harness/case`; of a case that was asked again, the last one.
+
+        An unfinished last line is what a killed run leaves and is passed over.
+
+        Raises:
+            CheckFailed: Another line is no answer; names it.
+        """
+        path = self.folder / RESPONSES
+        if not path.exists():
+            return {}
+        lines = path.read_bytes().split(b"\n")
+        found: dict[str, Answered] = {}
+        for number, line in enumerate(lines[:-1], 1):
+            if not line:
+                continue
+            try:
+                answer = Answered.model_validate_json(line)
+            except ValidationError as error:
+                message = f"{path}:{number}: not an answer: {error.errors()[0]['msg']}"
+                raise CheckFailed(message, "The file was changed; run `evals run` again.") from error
+            found[answer.key] = answer
+        return found
+
+    def missing(self) -> dict[str, tuple[str, ...]]:
+        """The cases that have no answer yet, or only an error, by harness."""
+        done = {key for key, answer in self.answers().items() if answer.finish_reason != "error"}
+        return {
+            harness: tuple(case for case in cases if f"{harness}/{case}" not in done)
+            for harness, cases in self.header.cases.items()
+        }
+
+
+class AnswerLog:
+    """Appends answers to a run's `responses.jsonl`; each is on the disk when `append` returns."""
+
+    def __init__(self, run: RunFile) -> None:
+        path = run.folder / RESPONSES
+        heal(path)
+        self._file = path.open("a", encoding="utf-8")
+
+    def append(self, answer: Answered) -> None:
+        """Write one line and sync it."""
+        with explain_os_errors(Path(self._file.name)):
+            self._file.write(json.dumps(answer.model_dump(mode="json"), ensure_ascii=False) + "\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def heal(path: Path) -> None:
+    """Cut the unfinished last line that a killed writer left."""
+    if ends_in_half_line(path):
+        whole = path.read_bytes().rpartition(b"\n")[0]
+        atomic_write(path, whole + b"\n" if whole else b"")
+
+
+def runs_of(outputs: Path) -> Iterator[RunFile]:
+    """All readable runs below an outputs folder, newest first."""
+    for header in sorted((outputs / "evals").glob(f"run_*/{HEADER}"), reverse=True):
+        try:
+            yield RunFile.open(header.parent)
+        except CheckFailed:
+            continue
+
+
+def newest_run(outputs: Path) -> RunFile:
+    """The newest run below an outputs folder.
+
+    Raises:
+        MissingPrerequisite: There is none.
+    """
+    for run in runs_of(outputs):
+        return run
+    raise MissingPrerequisite(f"{outputs / 'evals'}: no run of the suite", "`evals run` makes one.")
+
+
+def find_same(outputs: Path, header: RunHeader) -> RunFile | None:
+    """The newest run of the same work, finished or not."""
+    return next((run for run in runs_of(outputs) if is_same_work(run.header, header)), None)
+
+
+def is_same_work(one: RunHeader, other: RunHeader) -> bool:
+    """Whether two runs ask the same of the same model; threads and slots may differ."""
+    fields = ("cases", "planned", "leak_check", "is_baseline")
+    same = all(getattr(one, name) == getattr(other, name) for name in fields)
+    return same and comparable(one.subject) == comparable(other.subject)
+
+
+def comparable(subject: Subject) -> dict[str, object]:
+    """What decides an answer, as far as it can be known; a model is its bytes, or else its name."""
+    fields = subject.model_dump(exclude={"engine"} | ({"model"} if subject.model_sha256 else set()))
+    return fields | {"engine": subject.engine.get("engine"), "version": subject.engine.get("version")}

@@ -1,0 +1,61 @@
+"""The cache gives an answer again only to the very same question to the very same model."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evals.cache import AnswerCache, answer_key
+from tests.run_files import answer, subject
+from web4mlx.engines.base import Request
+
+REQUEST = Request("refusal/r1", ({"role": "user", "content": "What of r1?"},))
+
+
+def test_an_answer_comes_back(tmp_path: Path) -> None:
+    cache, key = AnswerCache(tmp_path / "a.sqlite"), answer_key(subject(), REQUEST)
+    assert cache.find(key) is None
+    cache.keep(key, answer("refusal/r1"))
+    assert AnswerCache(tmp_path / "a.sqlite").find(key) == answer("refusal/r1")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model_sha256": "f" * 64},
+        {"template_sha256": "f" * 64},
+        {"system_sha256": "f" * 64},
+        {"seed": 8},
+        {"options": {"temperature": 0.3}},
+        {"engine": {"engine": "llama.cpp", "version": "2"}},
+        {"engine": {"engine": "ollama", "version": "1"}},
+    ],
+    ids=str,
+)
+def test_whatever_decides_an_answer_changes_the_key(change: dict[str, object]) -> None:
+    assert answer_key(subject(**change), REQUEST) != answer_key(subject(), REQUEST)
+
+
+def test_the_prompt_and_the_repeat_are_part_of_the_key() -> None:
+    other = replace(REQUEST, messages=({"role": "user", "content": "What of r2?"},))
+    keys = {answer_key(subject(), REQUEST), answer_key(subject(), other), answer_key(subject(), REQUEST, 1)}
+    assert len(keys) == 3
+
+
+def test_threads_and_a_changed_checker_do_not_change_the_key() -> None:
+    engine = {"engine": "llama.cpp", "version": "1", "threads": 4, "parallel": 8}
+    assert answer_key(subject(engine=engine, suite_version="2"), REQUEST) == answer_key(subject(), REQUEST)
+
+
+def test_a_model_without_a_digest_is_never_cached(tmp_path: Path) -> None:
+    key = answer_key(subject(model_sha256=""), REQUEST)
+    assert key == ""
+    cache = AnswerCache(tmp_path / "a.sqlite")
+    cache.keep(key, answer("refusal/r1"))
+    assert cache.find(key) is None
+
+
+def test_errors_are_not_remembered(tmp_path: Path) -> None:
+    cache, key = AnswerCache(tmp_path / "a.sqlite"), answer_key(subject(), REQUEST)
+    cache.keep(key, answer("refusal/r1", "", finish_reason="error", error="gone"))
+    assert cache.find(key) is None

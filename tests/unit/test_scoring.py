@@ -1,0 +1,161 @@
+"""From stored answers to the decision: right answers clear a model, and nothing else does."""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evals.finish import finish_run, require_cleared, score_only
+from evals.harnesses import NAMES, load_harness
+from evals.harnesses.base import Harness
+from evals.outcome import Outcome
+from evals.run_file import RESPONSES, LeakCheck, RunFile, RunHeader
+from tests.right_answers import right_answers
+from tests.run_files import answer, keep, subject
+from web4mlx.errors import CheckFailed, StageCrashed
+from web4mlx.reports import CANARY_REPORT, FINAL_REPORT, FinalReport, HarnessReport, read_report
+
+
+@cache
+def prompts() -> Mapping[str, str]:
+    return {f"{name}/{case.id}": case.prompt for name in NAMES for case in load_harness(name).cases()}
+
+
+@cache
+def answers() -> Mapping[str, str]:
+    return right_answers()
+
+
+def complete_run(outputs: Path, changes: Mapping[str, str] | None = None, **header: Any) -> RunFile:
+    """A run of all cases with right answers, but for the changed ones; None leaves one out."""
+    fields: dict[str, Any] = {
+        "created": "2026-01-01T12:00:00+00:00",
+        "subject": subject(),
+        "cases": {name: tuple(case.id for case in load_harness(name).cases()) for name in NAMES},
+        "planned": {name: load_harness(name).planned for name in NAMES},
+        "leak_check": LeakCheck(verdict="passed", files={"a.jsonl": "d" * 64}),
+    }
+    run = RunFile.create(outputs / "evals" / "run_1", RunHeader.model_validate(fields | header))
+    texts = dict(answers()) | dict(changes or {})
+    with_prompts = [answer(key, text, prompt=prompts()[key]) for key, text in texts.items()]
+    keep(run, *(one for one in with_prompts if one.text != "LEFT OUT"))
+    return run
+
+
+def first_ids(harness: str, count: int) -> list[str]:
+    return [f"{harness}/{case.id}" for case in load_harness(harness).cases()[:count]]
+
+
+def test_right_answers_to_everything_clear_the_model(tmp_path: Path) -> None:
+    result = finish_run(complete_run(tmp_path), tmp_path)
+    assert result.final.decision == "CLEARED FOR DEPLOYMENT", result.final.reasons
+    assert result.final.overall_score == 1.0
+    assert (result.final.canaries_passed, result.final.canaries_total) == (20, 20)
+    assert result.incident is None
+    require_cleared(result)
+    assert read_report(tmp_path / FINAL_REPORT, FinalReport) == result.final
+    assert read_report(tmp_path / CANARY_REPORT, HarnessReport).passed == 20
+    assert (tmp_path / "eval_report.html").read_text("utf-8").count("CLEARED FOR DEPLOYMENT") >= 1
+
+
+@pytest.mark.parametrize("harness", ["pdca_schema", "pdca_template", "empty_constructor"])
+def test_a_ship_gate_passes_with_five_failures_and_blocks_with_six(tmp_path: Path, harness: str) -> None:
+    five, six = (dict.fromkeys(first_ids(harness, count), "I do not know.") for count in (5, 6))
+    assert finish_run(complete_run(tmp_path / "five", five), tmp_path / "five").final.cleared
+    blocked = finish_run(complete_run(tmp_path / "six", six), tmp_path / "six")
+    assert blocked.final.reasons[0].startswith(f"{harness} failed: 94 % is below 95 %")
+    assert blocked.incident is not None
+    with pytest.raises(CheckFailed, match="DEPLOYMENT BLOCKED"):
+        require_cleared(blocked)
+
+
+def test_a_failed_quality_gate_alone_does_not_block(tmp_path: Path) -> None:
+    changes = dict.fromkeys(first_ids("tool_success", 20), "I do not know.")
+    result = finish_run(complete_run(tmp_path, changes), tmp_path)
+    assert result.reports["tool_success"].gate == "failed"
+    assert result.final.cleared
+
+
+def test_nineteen_canaries_block(tmp_path: Path) -> None:
+    result = finish_run(complete_run(tmp_path, {first_ids("canary", 1)[0]: "I do not know."}), tmp_path)
+    assert "19 of 20 canaries passed" in result.final.reasons
+
+
+def test_one_missing_answer_is_errored_and_blocks_without_blaming_the_model(tmp_path: Path) -> None:
+    result = finish_run(complete_run(tmp_path, {first_ids("refusal", 1)[0]: "LEFT OUT"}), tmp_path)
+    assert result.reports["refusal"].gate == "errored"
+    assert not result.final.cleared
+    with pytest.raises(StageCrashed, match="1 of refusal"):
+        require_cleared(result)
+
+
+@pytest.mark.parametrize(
+    ("check", "reason"),
+    [
+        (LeakCheck(verdict="failed", leaks=("refusal/a ~ b.jsonl:1 (1.00)",)), "1 prompt found"),
+        (LeakCheck(verdict="errored", detail="no files"), "the leak check did not run"),
+    ],
+)
+def test_a_leaked_prompt_and_an_unmade_leak_check_block(
+    tmp_path: Path, check: LeakCheck, reason: str
+) -> None:
+    result = finish_run(complete_run(tmp_path, leak_check=check), tmp_path)
+    assert any(reason in line for line in result.final.reasons)
+
+
+def test_a_model_whose_bytes_are_unknown_is_never_cleared(tmp_path: Path) -> None:
+    result = finish_run(complete_run(tmp_path, subject=subject(model_sha256="")), tmp_path)
+    assert not result.final.cleared
+
+
+def test_a_partial_run_replaces_no_report_of_the_outputs_folder(tmp_path: Path) -> None:
+    cases = {"refusal": tuple(case.id for case in load_harness("refusal").cases())}
+    run = complete_run(tmp_path, cases=cases)
+    result = finish_run(run, tmp_path)
+    assert not result.final.cleared
+    assert not (tmp_path / FINAL_REPORT).exists()
+    assert (run.folder / FINAL_REPORT).is_file()
+    assert result.incident is None
+
+
+def test_a_run_of_another_suite_version_is_not_scored(tmp_path: Path) -> None:
+    run = complete_run(tmp_path, subject=subject(suite_version="1.000000000000"))
+    with pytest.raises(CheckFailed, match="made with suite 1.000000000000"):
+        score_only(run, tmp_path)
+
+
+def test_an_answer_to_another_prompt_is_found(tmp_path: Path) -> None:
+    run = complete_run(tmp_path)
+    lines = (run.folder / RESPONSES).read_text("utf-8").splitlines()
+    changed = json.loads(lines[0]) | {"prompt": "Say anything."}
+    (run.folder / RESPONSES).write_text("\n".join([json.dumps(changed), *lines[1:]]) + "\n", "utf-8")
+    with pytest.raises(CheckFailed, match="belongs to another prompt"):
+        score_only(run, tmp_path)
+
+
+def test_scoring_again_gives_the_same_reports(tmp_path: Path) -> None:
+    run = complete_run(tmp_path)
+    assert score_only(run, tmp_path).final == finish_run(RunFile.open(run.folder), tmp_path).final
+
+
+def test_a_checker_that_breaks_makes_its_case_errored_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Outcome:
+        raise RecursionError("too deep")
+
+    real: Callable[[str], Harness] = load_harness
+
+    def load(name: str) -> Harness:
+        from dataclasses import replace
+
+        return replace(real(name), check=broken) if name == "tron_format" else real(name)
+
+    monkeypatch.setattr("evals.scoring.load_harness", load)
+    result = score_only(complete_run(tmp_path), tmp_path)
+    assert result.reports["tron_format"].errored == 100
+    assert result.reports["refusal"].gate == "passed"
+    assert not result.final.cleared
