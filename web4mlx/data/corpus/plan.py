@@ -57,19 +57,19 @@ class Share:
 
 
 def demo_plan() -> Iterator[Share]:
-    """Small enough for a quarter of an hour on two cores, with every kind that the harnesses ask for."""
-    yield Share("style_core", 120, 3, short_code.empty_constructor)
+    """Small enough for half an hour on two cores, with every kind that the harnesses ask for."""
+    yield Share("style_core", 90, 3, short_code.empty_constructor)
     yield Share("style_core", 18, 2, short_code.layer_file)
     yield Share("style_core", 20, 2, short_code.scenario_class)
     yield Share("style_core", 6, 0, short_code.subclass)
     yield Share("domain_patterns", 12, 5, short_documents.pattern)
     yield Share("process_framework", 60, 4, short_documents.decision)
-    yield Share("domain_representatives", 110, 5, short_documents.pdca)
+    yield Share("domain_representatives", 80, 5, short_documents.pdca)
     yield Share("style_refactor", 18, 3, short_code.refactoring)
-    yield Share("guardrails", 240, 3, partial(short_answers.guardrail, banned=True))
-    yield Share("guardrails", 240, 3, partial(short_answers.guardrail, banned=False))
+    yield Share("guardrails", 132, 3, partial(short_answers.guardrail, banned=True))
+    yield Share("guardrails", 132, 3, partial(short_answers.guardrail, banned=False))
     yield Share("guardrails", 8, 1, short_code.vitest_file)
-    yield Share("tool_awareness", 220, 5, short_answers.tool_call)
+    yield Share("tool_awareness", 150, 5, short_answers.tool_call)
     yield Share("reporting_protocol", 8, 5, short_documents.report)
     for topic, rows in EXPLAINED.items():
         yield Share(
