@@ -84,7 +84,8 @@ def reach(target: Target, endpoint: str, conditions: Conditions) -> Engine:
     if target.kind == "ollama":
         from web4mlx.engines.ollama import OllamaEngine
 
-        return OllamaEngine(target.model, host=endpoint, allow_remote=target.allow_remote)
+        context = conditions.modelfile.context
+        return OllamaEngine(target.model, host=endpoint, context=context, allow_remote=target.allow_remote)
     from web4mlx.engines.openai import OpenAiEngine
 
     return OpenAiEngine(endpoint, target.model, allow_remote=target.allow_remote)
