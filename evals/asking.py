@@ -40,12 +40,12 @@ def ask_missing(asking: Asking, engine: Engine, cases: Cases) -> int:
     Raises:
         Web4Error: The engine failed; what was answered is kept, and the run can be resumed.
     """
-    missing = asking.run.missing()
+    missing = {harness: set(ids) for harness, ids in asking.run.missing().items()}
     requests = {
         f"{harness}/{case.id}": request_of(asking, harness, case)
         for harness, some in cases.items()
         for case in some
-        if case.id in set(missing.get(harness, ()))
+        if case.id in missing.get(harness, ())
     }
     prompts = {f"{harness}/{case.id}": case.prompt for harness, some in cases.items() for case in some}
     pace = Pace(asking.log, {harness: len(ids) for harness, ids in asking.run.header.cases.items()})

@@ -60,12 +60,12 @@ def finish_run(run: RunFile, outputs: Path) -> Result:
         outputs: The folder whose reports a complete run replaces.
     """
     scored = score_run(run, find_baseline(outputs))
-    html = publish(scored, run.folder)
+    folders = [run.folder, outputs] if is_complete(run) else [run.folder]
+    html = publish(scored, *folders)
     incident = None
     if run.header.is_baseline:
         record_baseline(scored, outputs)
     elif is_complete(run):
-        html = publish(scored, outputs)
         incident = None if scored.final.cleared else report_incident(scored, outputs)
     return Result(run, scored.harnesses, scored.final, html, incident)
 
@@ -93,14 +93,15 @@ def execute_tools(run: RunFile) -> dict[str, dict[str, Figure]]:
     return done
 
 
-def publish(scored: Scored, folder: Path) -> Path:
-    """Write all reports of a run to a folder; returns the page."""
+def publish(scored: Scored, *folders: Path) -> Path:
+    """Write all reports of a run to each folder; returns the page in the last one."""
     from evals.html import render_html
 
-    page = folder / HTML_REPORT
-    atomic_write(page, render_html(scored.final, list(scored.harnesses.values())))
-    write_reports(scored, folder)
-    return page
+    html = render_html(scored.final, list(scored.harnesses.values()))
+    for folder in folders:
+        atomic_write(folder / HTML_REPORT, html)
+        write_reports(scored, folder)
+    return folders[-1] / HTML_REPORT
 
 
 def record_baseline(scored: Scored, outputs: Path) -> None:

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
+# places inside the sandbox, whose /tmp is its own and empty; on the machine they do not exist
 PROJECT = "/tmp/project"
 HOME = "/tmp/home"
 NOBODY = 65534

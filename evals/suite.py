@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -184,8 +184,7 @@ def ask_model(
         total, left = sum(map(len, cases.values())), sum(map(len, run.missing().values()))
         log.write(Started, plan={"run": str(run.folder), "cases": total, "to ask": left})
         started = time.monotonic()
-        options = replace(conditions.options, seed=run.header.subject.seed)
-        asking = Asking(run, conditions.modelfile, options, cache, log, conditions.parallel)
+        asking = Asking(run, conditions.modelfile, conditions.options, cache, log, conditions.parallel)
         try:
             asked = ask_missing(asking, engine, cases)
         except Web4Error as error:
