@@ -14,9 +14,10 @@ from evals.baseline import baseline_metrics
 from evals.harnesses import load_harness
 from evals.run_file import RunFile
 from evals.scoring import Scored, find_baseline, is_complete, score_run, write_reports
+from evals.version import suite_version
 from web4mlx.artifacts import atomic_write
-from web4mlx.errors import CheckFailed, StageCrashed
-from web4mlx.reports import BASELINE, Figure, FinalReport, HarnessReport
+from web4mlx.errors import CheckFailed, MissingPrerequisite, StageCrashed
+from web4mlx.reports import BASELINE, FINAL_REPORT, Figure, FinalReport, HarnessReport, read_report
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -168,13 +169,15 @@ def describe_runs(outputs: Path) -> list[dict[str, Any]]:
 
 
 def describe_run(run: RunFile) -> dict[str, Any]:
-    """One line of the list; `decision` is what scoring it now says."""
+    """One line of the list; `decision` is the report's, unless the suite has changed since."""
     planned = sum(map(len, run.header.cases.values()))
     missing = sum(map(len, run.missing().values()))
     try:
-        decision = score_run(run, None).final.decision if not missing else "not finished"
-    except CheckFailed as error:
-        decision = error.message
+        decision = read_report(run.folder / FINAL_REPORT, FinalReport).decision
+    except (CheckFailed, MissingPrerequisite):
+        decision = "not scored" if not missing else "not finished"
+    if run.header.subject.suite_version != suite_version():
+        decision = f"of suite {run.header.subject.suite_version}: {decision}"
     subject = run.header.subject
     return {
         "run": run.folder.name,
