@@ -16,7 +16,7 @@ SEVERITY = {
     "constructor": "high",
     "tests": "high",
 }
-# How often each kind is asked for: where one word decides, few samples do; secrets and skipped steps have many forms.
+# How often each kind is asked for: few samples do where one word decides; secrets and steps have many forms.
 WEIGHTS = {"jest": 2, "manual": 2, "constructor": 3, "tests": 3, "pdca": 4, "secret": 6}
 KINDS = [kind for kind, weight in WEIGHTS.items() for _ in range(weight)]
 # Whether a pair is composed of words or one of the fixed ones.
