@@ -122,13 +122,13 @@ def read_raw(path: Path) -> dict[str, Any]:
     return raw
 
 
-def describe(error: ValidationError) -> Iterator[str]:
-    """One line a problem: dotted key, value, what was expected, and the nearest known key."""
+def describe(error: ValidationError, model: type[BaseModel] = RunConfig) -> Iterator[str]:
+    """One line a problem: dotted key, value, what was expected, and the nearest known key of the model."""
     for item in error.errors():
         location = [str(part) for part in item["loc"]]
         key = ".".join(location) or "configuration"
         if item["type"] == "extra_forbidden":
-            known = known_keys(location[:-1])
+            known = known_keys(location[:-1], model)
             near = difflib.get_close_matches(location[-1], known, n=1)
             advice = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
             yield f"{key} = {item['input']!r}: unknown key; {advice}"
@@ -140,9 +140,8 @@ def describe(error: ValidationError) -> Iterator[str]:
             yield f"{key}{value}: {message[0].lower()}{message[1:]}"
 
 
-def known_keys(location: list[str]) -> list[str]:
-    """Names of the keys of the table at a dotted location."""
-    model: type[BaseModel] = RunConfig
+def known_keys(location: list[str], model: type[BaseModel] = RunConfig) -> list[str]:
+    """Names of the keys of the table at a dotted location of a model."""
     for part in location:
         field = model.model_fields.get(part)
         annotation = field.annotation if field else None
