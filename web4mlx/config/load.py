@@ -21,6 +21,7 @@ from web4mlx.config.schema import RunConfig
 from web4mlx.errors import MissingPrerequisite, Problems, UsageError
 from web4mlx.textfile import read_text
 
+NO_RUNS = {"rag"}  # shipped files that configure something else than a run
 HINT = "Correct the file; configs/demo.toml and configs/balanced_training.toml explain every key."
 
 
@@ -38,7 +39,7 @@ def find_config(name: str) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    known = sorted({file.stem for folder in shipped for file in folder.glob("*.toml")})
+    known = sorted({file.stem for folder in shipped for file in folder.glob("*.toml")} - NO_RUNS)
     raise MissingPrerequisite(f"no configuration {name!r}", f"Give a file, or one of: {', '.join(known)}.")
 
 

@@ -39,23 +39,31 @@ class Targets:
         for candidate in self._candidates(folder, label, url):
             if candidate in self.known:
                 return self.known[candidate], ""
-        name = posixpath.basename(unquote(urlsplit(url).path)) or posixpath.basename(label)
+        name = posixpath.basename(url_path(url)[0]) or posixpath.basename(label)
         owners = {owner for one in (name, f"{name}.md") for owner in self.by_name.get(one, ())}
         if len(owners) > 1:
             return "", f"ambiguous: {len(owners)} documents have this name"
         return (owners.pop(), "") if owners else ("", "no such document")
 
     def _candidates(self, folder: str, label: str, url: str) -> Iterator[str]:
-        parts = urlsplit(url)
-        path = unquote(parts.path)
-        if path and not parts.scheme:
+        path, is_remote = url_path(url)
+        if path and not is_remote:
             yield posixpath.normpath(posixpath.join(folder, path))
-        if path and parts.scheme:
+        if path and is_remote:
             segments = path.strip("/").split("/")
             yield from ("/".join(segments[start:]) for start in range(len(segments)))
         yield posixpath.normpath(path.lstrip("/")) if path else ""
         yield posixpath.normpath(label.removeprefix("§").lstrip("/")) if label else ""
         yield from (posixpath.join(folder, posixpath.basename(one)) for one in (path, label) if one)
+
+
+def url_path(url: str) -> tuple[str, bool]:
+    """The path of a URL or of a relative link, and whether it is a URL; empty for what is neither."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", False
+    return unquote(parts.path), bool(parts.scheme)
 
 
 def link_targets(value: str) -> list[tuple[str, str]]:

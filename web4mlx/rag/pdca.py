@@ -11,7 +11,7 @@ from web4mlx.rag.stamps import Moment, fold_agent, read_moment, read_signature
 
 SECTIONS = ("objective", "plan", "do", "check", "act")
 _SECTION = re.compile(
-    r"(objective|plan|do|check|act)(?:\s*$|\s*[:(/&|,–—-]|\s+(?:phase|section)\b)", re.IGNORECASE
+    r"(objective|plan|do|check|act)(?:\s*$|\s*[:(/&|,]|\s+[–—-]\s|\s+(?:phase|section)\b)", re.IGNORECASE
 )
 _KEYS = {
     "agent_name": ("agent name", "agent", "agent name and role", "author"),
