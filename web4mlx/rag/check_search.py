@@ -57,9 +57,9 @@ def sample_chunks(store: Store, count: int) -> list[Sampled]:
 
 
 def beginning(text: str) -> str:
-    """The first half of a text's words, at least twelve: its subject, as somebody remembers it."""
+    """The first three quarters of a text's words, at least twelve: what somebody remembers of it."""
     words = text.split()
-    return " ".join(words[: max(12, len(words) // 2)])
+    return " ".join(words[: max(12, len(words) * 3 // 4)])
 
 
 def check_known_items(store: Store, sampled: Sequence[Sampled], wanted: float) -> Finding:

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 Direction = Literal["after", "before", "both"]
-_STEP = {
-    "after": "SELECT from_pdca_id AS here, to_pdca_id AS there FROM pdca_relationships"
-    " WHERE relationship_type = 'PRECEDES'",
-    "before": "SELECT to_pdca_id AS here, from_pdca_id AS there FROM pdca_relationships"
-    " WHERE relationship_type = 'PRECEDES'",
-}
-_STEP["both"] = f"{_STEP['after']} UNION ALL {_STEP['before']}"
+_TERM = (
+    "SELECT link.{there}, walk.id{depth} FROM walk CROSS JOIN pdca_relationships AS link"
+    " ON link.{here} = walk.id WHERE link.relationship_type = 'PRECEDES'{bound}"
+)
+_ENDS = {"after": ("from_pdca_id", "to_pdca_id"), "before": ("to_pdca_id", "from_pdca_id")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +47,7 @@ def walk(
         direction: Along PRECEDES, against it, or both.
         hops: Most links to follow; None follows all.
     """
-    if hops is None:
-        query = (
-            "WITH RECURSIVE walk(id, parent) AS (VALUES (?1, '') UNION SELECT there, here"
-            f" FROM walk JOIN ({_STEP[direction]}) ON here = walk.id) SELECT id, parent FROM walk"
-        )
-        rows = connection.execute(query, (start,))
-    else:
-        query = (
-            "WITH RECURSIVE walk(id, parent, depth) AS (VALUES (?1, '', 0) UNION"
-            " SELECT there, here, depth + 1"
-            f" FROM walk JOIN ({_STEP[direction]}) ON here = walk.id WHERE depth < ?2)"
-            " SELECT id, parent FROM walk"
-        )
-        rows = connection.execute(query, (start, hops))
+    rows = connection.execute(walk_query(direction, is_bounded=hops is not None), (start, hops))
     depth = {start: 0}
     steps = []
     for identity, parent in rows:
@@ -70,6 +55,24 @@ def walk(
             depth[identity] = depth[parent] + 1
             steps.append(Step(identity, parent, depth[identity]))
     return steps
+
+
+def walk_query(direction: Direction, *, is_bounded: bool) -> str:
+    """The recursive query: a term for each direction, so that each uses the index of its end.
+
+    Its parameters are the start and the most links, which only a bounded one counts.
+    """
+    depth, bound = (", walk.depth + 1", " AND walk.depth < ?2") if is_bounded else ("", "")
+    names = ("after", "before") if direction == "both" else (direction,)
+    terms = [
+        _TERM.format(here=_ENDS[name][0], there=_ENDS[name][1], depth=depth, bound=bound) for name in names
+    ]
+    first = "SELECT ?1, ''" + (", 0" if is_bounded else " WHERE ?2 IS NULL")
+    columns = "id, parent" + (", depth" if is_bounded else "")
+    return (
+        f"WITH RECURSIVE walk({columns}) AS ({first} UNION {' UNION '.join(terms)})"
+        " SELECT id, parent FROM walk"
+    )
 
 
 def chain(connection: sqlite3.Connection, pdca_id: str) -> list[str]:

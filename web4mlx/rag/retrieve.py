@@ -120,13 +120,16 @@ class Retriever:
         """Ids of the PDCAs within the asked days and of the asked author; None for all.
 
         Raises:
-            UsageError: A day is no day, or the agent wrote nothing.
+            UsageError: A day is no day.
         """
         if not query.is_temporal:
             return None
         for day in (query.start, query.end):
             require_day(day)
-        return pdcas_between(self.store.connection, query.start, query.end, query.agent)
+        connection = self.store.connection
+        found = pdcas_between(connection, query.start, query.end, query.agent)
+        is_all = len(found) == connection.execute("SELECT count(*) FROM pdcas").fetchone()[0]
+        return None if is_all else found
 
 
 def require_day(day: str | None) -> None:
