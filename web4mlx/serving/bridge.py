@@ -54,5 +54,3 @@ def _generate(engine: Engine, request: Request, left: threading.Event, put: Put)
         put(error)
     except Exception as error:  # the boundary of the thread: without this the reader would wait for ever
         put(StageCrashed(f"the engine failed: {type(error).__name__}: {error}"))
-
-

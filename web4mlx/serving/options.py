@@ -12,7 +12,17 @@ from web4mlx.engines.base import SamplingOptions
 from web4mlx.errors import UsageError
 from web4mlx.serving.asked import Asked
 
-UNSUPPORTED = ("suffix", "images", "template", "context", "format", "think", "response_format", "logprobs", "n")
+UNSUPPORTED = (
+    "suffix",
+    "images",
+    "template",
+    "context",
+    "format",
+    "think",
+    "response_format",
+    "logprobs",
+    "n",
+)
 HARMLESS = {"response_format": ({"type": "text"},), "n": (1,)}
 SAME_NAME = frozenset(field.name for field in fields(SamplingOptions)) - {"max_tokens", "stop", "seed"}
 WHOLE = ("top_k", "repeat_last_n", "max_tokens", "seed")
