@@ -6,19 +6,21 @@ object that the tool works on. A question about knowledge that names no file nee
 """
 
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from web4mlx.assistant.phrases import PhrasePattern, alternatives, word_keys
 from web4mlx.errors import Problems, UsageError
 from web4mlx.textfile import read_text
 
 SHIPPED = Path(__file__).parent / "data" / "tool_need.toml"
 READ = "read_file"
-LONGEST = 2000  # characters looked at from either end of a prompt: pasted code is not searched
+HEAD, TAIL = 240, 100  # characters that are looked at; a request stands at an end, not in pasted text
+_FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+_HAS_PATH = re.compile(r"\w\.\w|/|(?<!\w)\.\w")
 
 
 class _Table(BaseModel):
@@ -94,9 +96,9 @@ class _Tool:
     name: str
     takes_files: bool
     takes_places: bool
-    verb: re.Pattern[str]
-    thing: re.Pattern[str]
-    phrase: re.Pattern[str]
+    verb: PhrasePattern
+    thing: PhrasePattern
+    phrase: PhrasePattern
 
 
 class ToolNeedDetector:
@@ -107,19 +109,20 @@ class ToolNeedDetector:
     """
 
     def __init__(self, rules: Rules) -> None:
-        start = rf"(?:^|[.!?;:,\n]\s*|\b(?:{alternatives(rules.requests.softeners)})\s+)"
-        self._concept = re.compile(rf"^\W*(?:{alternatives(rules.concept.openings)})(?!\w)")
+        softeners = alternatives(rules.requests.softeners)
+        start = rf"(?:^|[.!?;:,\n]\s*|\b(?:{softeners})\s+)"
+        self._concept = re.compile(rf"\W*(?:{alternatives(rules.concept.openings)})(?!\w)")
         self._file = re.compile(file_pattern(rules.files))
+        self._file_name = PhrasePattern(rules.files.names)
         self._folder = re.compile(folder_pattern(rules.files))
         self._not_files = frozenset(rules.files.not_files)
         self._example = re.compile(rf"\b(?:{alternatives(rules.files.indefinite)})\s+$")
-        self._place = compile_phrases(rules.places.words)
-        self._history = compile_phrases(rules.history.phrases)
+        self._place = PhrasePattern(rules.places.words)
+        self._history = PhrasePattern(rules.history.phrases)
         self._tools = [
             _Tool(
                 name, words.takes_files, words.takes_places,
-                re.compile(rf"{start}(?:{alternatives(words.verbs)})(?!\w)"),
-                compile_phrases(words.objects), compile_phrases(words.phrases),
+                PhrasePattern(words.verbs, start), PhrasePattern(words.objects), PhrasePattern(words.phrases),
             )
             for name, words in rules.tools.items()
         ]  # fmt: skip
@@ -127,35 +130,41 @@ class ToolNeedDetector:
     def detect(self, prompt: str) -> ToolNeed:
         """Which tools a prompt needs."""
         text = clipped(prompt)
-        has_file = self.names_file(text)
-        certain = tuple(tool.name for tool in self._tools if tool.phrase.search(text))
-        if not has_file and self._concept.search(text):
+        keys = word_keys(text)
+        has_file = self.names_file(text, keys)
+        certain = tuple(tool.name for tool in self._tools if tool.phrase.is_in(text, keys))
+        if not has_file and self._concept.match(text):
             return ToolNeed(bool(certain), certain)
-        has_place = self._place.search(text) is not None or self._folder.search(text) is not None
-        likely = tuple(tool.name for tool in self._tools if self._wants(tool, text, has_file, has_place))
-        tools = tuple(dict.fromkeys(certain + likely))
+        has_place = self._place.is_in(text, keys) or ("/" in text and self._folder.search(text) is not None)
+        likely = [tool.name for tool in self._tools if self._wants(tool, text, keys, has_file, has_place)]
+        tools = tuple(dict.fromkeys([*certain, *likely]))
         if has_file and not tools:
             tools = (READ,)
         return ToolNeed(bool(tools), tools)
 
-    def _wants(self, tool: _Tool, text: str, has_file: bool, has_place: bool) -> bool:
+    def _wants(self, tool: _Tool, text: str, keys: frozenset[str], has_file: bool, has_place: bool) -> bool:
         has_thing = (tool.takes_files and has_file) or (tool.takes_places and has_place)
-        return bool((has_thing or tool.thing.search(text)) and tool.verb.search(text))
+        return (has_thing or tool.thing.is_in(text, keys)) and tool.verb.is_in(text, keys)
 
-    def names_file(self, text: str) -> bool:
+    def names_file(self, text: str, keys: frozenset[str]) -> bool:
         """Whether a text in lower case names a particular file or path."""
+        if not (_HAS_PATH.search(text) or self._file_name.is_in(text, keys)):
+            return False
         found = (m for m in self._file.finditer(text) if m[0] not in self._not_files)
         return any(not self._example.search(text, 0, m.start()) for m in found)
 
     def is_about_history(self, prompt: str) -> bool:
         """Whether a prompt asks for the team's past."""
-        return self._history.search(clipped(prompt)) is not None
+        text = clipped(prompt)
+        return self._history.is_in(text, word_keys(text))
 
 
 def clipped(prompt: str) -> str:
-    """The beginning and the end of a prompt in lower case."""
-    if len(prompt) > 2 * LONGEST:
-        prompt = f"{prompt[:LONGEST]}\n{prompt[-LONGEST:]}"
+    """The beginning and the end of a prompt in lower case, without fenced code."""
+    if "```" in prompt:
+        prompt = _FENCED.sub("\n", prompt)
+    if len(prompt) > HEAD + TAIL:
+        prompt = f"{prompt[:HEAD]}\n{prompt[-TAIL:]}"
     return prompt.casefold().replace("’", "'")
 
 
@@ -172,20 +181,6 @@ def folder_pattern(words: FileWords) -> str:
     """A pattern for paths: a known folder with a slash, two slashes, or a slash at the end."""
     known = "|".join(map(re.escape, words.folders))
     return rf"(?<![\w.:/])(?:(?:{known})/[\w./-]*|[\w.-]+/(?=[\s.,;?!]|$)|[\w.-]+/[\w.-]+/[\w./-]*)"
-
-
-def compile_phrases(phrases: Sequence[str]) -> re.Pattern[str]:
-    """A pattern for any of the phrases as whole words; one that never matches when there are none."""
-    return re.compile(rf"(?<!\w)(?:{alternatives(phrases)})(?!\w)" if phrases else r"(?!)")
-
-
-def alternatives(phrases: Iterable[str]) -> str:
-    """The phrases as one pattern, longer ones first; `*` is the rest of a word, `…` a few words."""
-    patterns = []
-    for phrase in sorted(phrases, key=len, reverse=True):
-        escaped = re.escape(phrase.casefold()).replace(r"\ ", r"\s+")
-        patterns.append(escaped.replace(r"\*", r"[\w.-]*").replace("…", r"[^.?!]{1,60}"))
-    return "|".join(patterns)
 
 
 def read_rules(path: Path) -> Rules:
