@@ -56,8 +56,9 @@ class RequestWords(_Table):
 
 
 class ToolWords(_Table):
-    """What asks for one tool."""
+    """What asks for one tool, and its other names."""
 
+    names: tuple[str, ...]
     takes_files: bool
     takes_places: bool
     verbs: tuple[str, ...]
@@ -119,6 +120,7 @@ class ToolNeedDetector:
         self._example = re.compile(rf"\b(?:{alternatives(rules.files.indefinite)})\s+$")
         self._place = PhrasePattern(rules.places.words)
         self._history = PhrasePattern(rules.history.phrases)
+        self._names = {name: frozenset((name, *words.names)) for name, words in rules.tools.items()}
         self._tools = [
             _Tool(
                 name, words.takes_files, words.takes_places,
@@ -152,6 +154,10 @@ class ToolNeedDetector:
             return False
         found = (m for m in self._file.finditer(text) if m[0] not in self._not_files)
         return any(not self._example.search(text, 0, m.start()) for m in found)
+
+    def names_of(self, need: ToolNeed) -> frozenset[str]:
+        """Every name of the needed tools."""
+        return frozenset().union(*(self._names[tool] for tool in need.tools))
 
     def is_about_history(self, prompt: str) -> bool:
         """Whether a prompt asks for the team's past."""
