@@ -60,12 +60,16 @@ class SamplingOptions:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question: a chat in `messages`, or a raw `prompt` that no template is applied to."""
+    """One question: a chat in `messages`, or a raw `prompt` that no template is applied to.
+
+    `tools` are offered to the model by its chat template, in OpenAI's form; llama.cpp only.
+    """
 
     id: str
     messages: tuple[Message, ...] = ()
     prompt: str | None = None
     options: SamplingOptions = SamplingOptions()
+    tools: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a request with neither a chat nor a prompt, or with both.

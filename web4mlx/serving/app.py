@@ -1,63 +1,94 @@
-"""The application: routes, limits, and errors in the shape of the route that was asked.
+"""The application: routes and limits. Every failure is answered in the shape of its route."""
 
-Which errors have which status is decided here and nowhere else.
-"""
-
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from anyio import to_thread
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from web4mlx.errors import MissingPrerequisite, UsageError, Web4Error
-from web4mlx.serving.asked import DIALECTS, parse_asked
+from web4mlx.errors import Web4Error
+from web4mlx.events import EventLog
+from web4mlx.serving.asked import DIALECTS, Asked, parse_asked
 from web4mlx.serving.backend import Backend
-from web4mlx.serving.gguf_backend import BUSY
-from web4mlx.serving.shapes import error_body
+from web4mlx.serving.failures import CLIENT_LEFT, TooLarge, failure
+from web4mlx.serving.guard import Guard
+from web4mlx.serving.injecting import Injected, Injector
+from web4mlx.serving.request_log import RequestLog
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
-CLIENT_LEFT = 499  # nobody reads it; it stands in the log
+GET, POST = ("GET",), ("POST",)
 LOOKS = {
-    "/api/tags": "GET",
-    "/api/version": "GET",
-    "/api/ps": "GET",
-    "/api/show": "POST",
-    "/v1/models": "GET",
+    "/api/tags": GET,
+    "/api/version": GET,
+    "/api/ps": GET,
+    "/api/show": POST,
+    "/api/embed": POST,
+    "/api/embeddings": POST,
+    "/v1/models": GET,
+    "/v1/models/{model:path}": GET,
+    "/v1/completions": POST,
+    "/v1/embeddings": POST,
 }
+Handler = Callable[[Request], Awaitable[Response]]
 
 
-class TooLarge(UsageError):
-    """The body of a request is larger than the server reads."""
+class Service:
+    """What the routes do.
 
+    Args:
+        backend: Answers.
+        injector: Brings context in.
+    """
 
-def build_app(backend: Backend) -> Starlette:
-    """The application in front of a backend."""
+    def __init__(self, backend: Backend, injector: Injector) -> None:
+        self.backend = backend
+        self.injector = injector
 
-    async def ask(http: Request) -> Response:
-        path = http.url.path
-        try:
-            asked = parse_asked(path, await read_body(http))
-            return await backend.answer(asked, http)
-        except Web4Error as error:
-            return failure(path, error)
-        except ClientDisconnect:
-            return Response(status_code=CLIENT_LEFT)
+    async def ask(self, http: Request) -> Response:
+        """The three routes that ask for answers."""
+        asked = parse_asked(http.url.path, await read_body(http))
+        injected = await self._inject(asked)
+        http.state.served.update(injected.served)
+        return await self.backend.answer(injected.asked, http, injected.headers)
 
-    async def look(http: Request) -> Response:
-        path = http.url.path
-        try:
-            return await backend.look(path, http) or PlainTextResponse("404 page not found", 404)
-        except Web4Error as error:
-            return failure(path, error)
+    async def _inject(self, asked: Asked) -> Injected:
+        facts = await self.backend.facts(asked)
+        if facts is None:
+            return Injected(asked)
+        return await to_thread.run_sync(self.injector.inject, asked, facts)
 
-    async def healthz(_: Request) -> Response:
-        health = await backend.health()
+    async def look(self, http: Request) -> Response:
+        """All other routes of the backend."""
+        raw = await read_body(http)
+        return await self.backend.look(http.url.path, raw, http) or not_found()
+
+    async def health(self, _: Request) -> Response:
+        """Whether it can answer: 200 or 503."""
+        health = await self.backend.health()
         return JSONResponse(health, 200 if health["ok"] else 503)
 
-    async def root(_: Request) -> Response:
+    async def root(self, _: Request) -> Response:
+        """What clients look at to see whether Ollama is there."""
         return PlainTextResponse("Ollama is running")
+
+
+def build_app(
+    backend: Backend, injector: Injector, log: EventLog, *, token: str = "", is_local: bool = True
+) -> Starlette:
+    """The application in front of a backend.
+
+    Args:
+        backend: Opened and closed with the application.
+        injector: Brings context into requests.
+        log: Gets one event for every request.
+        token: What clients must show; empty demands none.
+        is_local: Whether only this machine is listened on.
+    """
+    service = Service(backend, injector)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -67,18 +98,56 @@ def build_app(backend: Backend) -> Starlette:
         finally:
             await backend.close()
 
-    routes = [Route(path, ask, methods=["POST"]) for path in DIALECTS]
-    routes += [Route(path, look, methods=[method]) for path, method in LOOKS.items()]
-    routes += [Route("/healthz", healthz), Route("/", root)]
-    handlers = {404: _plain(404, "404 page not found"), 405: _plain(405, "405 method not allowed")}
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers)
+    return Starlette(
+        routes=list(routes(service)),
+        lifespan=lifespan,
+        exception_handlers={404: plain(not_found()), 405: plain(wrong_method())},
+        middleware=[
+            Middleware(RequestLog, log=log),
+            Middleware(Guard, token=token, is_local=is_local),
+        ],
+    )
 
 
-def _plain(status: int, text: str):  # type: ignore[no-untyped-def]
+def routes(service: Service) -> Sequence[Route]:
+    """Every route with its methods."""
+    asking = [Route(path, explained(service.ask), methods=POST) for path in DIALECTS]
+    looking = [Route(path, explained(service.look), methods=methods) for path, methods in LOOKS.items()]
+    return [*asking, *looking, Route("/healthz", service.health), Route("/", service.root)]
+
+
+def explained(handler: Handler) -> Handler:
+    """The handler with errors answered in the shape of the route."""
+
+    async def answer(http: Request) -> Response:
+        try:
+            return await handler(http)
+        except Web4Error as error:
+            return failure(http.url.path, error)
+        except ClientDisconnect:
+            http.scope["state"]["left"] = "client left"
+            return Response(status_code=CLIENT_LEFT)
+
+    return answer
+
+
+def plain(response: Response) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """A handler that gives one answer."""
+
     async def handler(_: Request, __: Exception) -> Response:
-        return PlainTextResponse(text, status)
+        return response
 
     return handler
+
+
+def not_found() -> Response:
+    """Ollama's answer to an unknown route."""
+    return PlainTextResponse("404 page not found", 404)
+
+
+def wrong_method() -> Response:
+    """Ollama's answer to a wrong method."""
+    return PlainTextResponse("405 method not allowed", 405)
 
 
 async def read_body(http: Request) -> bytes:
@@ -86,6 +155,7 @@ async def read_body(http: Request) -> bytes:
 
     Raises:
         TooLarge: It has more bytes than the server reads.
+        ClientDisconnect: The client has gone meanwhile.
     """
     parts: list[bytes] = []
     size = 0
@@ -95,20 +165,3 @@ async def read_body(http: Request) -> bytes:
             raise TooLarge(f"http: request body too large: at most {MAX_BODY_BYTES} bytes")
         parts.append(part)
     return b"".join(parts)
-
-
-def failure(path: str, error: Web4Error) -> Response:
-    """An error of ours in the shape of a route."""
-    status = status_of(error)
-    return JSONResponse(error_body(DIALECTS.get(path), status, error.message), status)
-
-
-def status_of(error: Web4Error) -> int:
-    """The status of an error."""
-    if isinstance(error, TooLarge):
-        return 413
-    if isinstance(error, UsageError):
-        return 400
-    if isinstance(error, MissingPrerequisite):
-        return 404
-    return 503 if error.message == BUSY else 500

@@ -17,11 +17,13 @@ class ModelFacts:
     """What fitting a prompt needs to know of a model.
 
     `context` is in tokens, prompt and answer together; `answer_tokens` is the cap of an answer, 0 without
-    one. `is_exact` is false when tokens can only be estimated.
+    one; `opening_tokens` are those of the SYSTEM and the turns before each chat. `is_exact` is false when
+    tokens can only be estimated.
     """
 
     context: int
     answer_tokens: int
+    opening_tokens: int
     count_tokens: CountTokens
     is_exact: bool
 
@@ -31,18 +33,18 @@ class Backend(Protocol):
 
     kind: str
 
-    async def answer(self, asked: Asked, http: HttpRequest) -> HttpResponse:
-        """Answer one of the three routes that ask for answers.
+    async def answer(self, asked: Asked, http: HttpRequest, headers: dict[str, str]) -> HttpResponse:
+        """Answer one of the three routes that ask for answers, with further headers.
 
         Raises:
             Web4Error: It is refused or fails before anything is sent.
         """
 
-    async def look(self, path: str, http: HttpRequest) -> HttpResponse | None:
-        """Answer any other route; None when there is no such route here."""
+    async def look(self, path: str, raw: bytes, http: HttpRequest) -> HttpResponse | None:
+        """Answer any other route, with the body as it came; None when there is no such route here."""
 
-    async def facts(self, asked: Asked) -> ModelFacts:
-        """What is known of the model that a request names.
+    async def facts(self, asked: Asked) -> ModelFacts | None:
+        """What is known of the model that a request names; None when its own answer will say what is wrong.
 
         Raises:
             Web4Error: There is no such model.

@@ -2,51 +2,87 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import closing
 
 from web4mlx.engines.base import Engine, Request, Response
 from web4mlx.errors import StageCrashed, Web4Error
+from web4mlx.serving.failures import Busy
 
-Put = Callable[[str | Response | Web4Error], None]
+Piece = str | Response | Web4Error
+BUSY = "server busy, please try again.  maximum pending requests exceeded"
 
 
-async def stream_pieces(engine: Engine, request: Request) -> AsyncIterator[str | Response]:
-    """Yield the pieces of an answer and, last, its response.
+class Slots:
+    """Generates at most so many answers at a time; the others wait in a line that has an end.
 
-    Leaving the iteration, also by cancellation, stops the generation at its next piece.
-
-    Raises:
-        Web4Error: The engine refuses the request or fails.
+    Args:
+        engine: Opened.
+        parallel: Answers at a time.
+        longest_line: How many may wait.
     """
-    loop = asyncio.get_running_loop()
-    pieces: asyncio.Queue[str | Response | Web4Error] = asyncio.Queue()
-    left = threading.Event()
 
-    def put(piece: str | Response | Web4Error) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+    def __init__(self, engine: Engine, parallel: int, longest_line: int) -> None:
+        self.engine = engine
+        self.waiting = 0
+        self._longest_line = longest_line
+        self._free = asyncio.Semaphore(parallel)
 
-    worker = threading.Thread(target=_generate, args=(engine, request, left, put), name="serve-answer")
-    worker.start()
-    try:
-        while True:
-            piece = await pieces.get()
-            if isinstance(piece, Web4Error):
-                raise piece
-            yield piece
-            if isinstance(piece, Response):
-                return
-    finally:
-        left.set()
+    async def stream(self, request: Request) -> AsyncGenerator[str | Response, None]:
+        """Yield the pieces of an answer and, last, its response.
+
+        Leaving the iteration, also by cancellation, stops the generation at its next piece. The slot is free
+        again when the engine has stopped, whether or not the pieces have been taken.
+
+        Raises:
+            Web4Error: The line is too long, the engine refuses the request or fails.
+        """
+        if self._free.locked() and self.waiting >= self._longest_line:
+            raise Busy(BUSY)
+        self.waiting += 1
+        try:
+            await self._free.acquire()
+        finally:
+            self.waiting -= 1
+        pieces: asyncio.Queue[Piece] = asyncio.Queue()
+        left = threading.Event()
+        self._start(request, left, pieces)
+        try:
+            while True:
+                piece = await pieces.get()
+                if isinstance(piece, Web4Error):
+                    raise piece
+                yield piece
+                if isinstance(piece, Response):
+                    return
+        finally:
+            left.set()
+
+    def _start(self, request: Request, left: threading.Event, pieces: "asyncio.Queue[Piece]") -> None:
+        loop = asyncio.get_running_loop()
+
+        def tell(action: Callable[..., object], *values: Piece) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(action, *values)
+
+        def work() -> None:
+            try:
+                generate(self.engine, request, left, lambda piece: tell(pieces.put_nowait, piece))
+            finally:
+                tell(self._free.release)
+
+        threading.Thread(target=work, name="serve-answer").start()
 
 
-def _generate(engine: Engine, request: Request, left: threading.Event, put: Put) -> None:
+def generate(engine: Engine, request: Request, left: threading.Event, put: Callable[[Piece], object]) -> None:
+    """Generate an answer in this thread and put its pieces, until it ends or the reader has left."""
     try:
         stream = engine.stream(request)
-        for text in stream:
-            if left.is_set():
-                return
-            put(text)
+        with closing(iter(stream)) as texts:  # type: ignore[type-var]
+            for text in texts:
+                if left.is_set():
+                    return
+                put(text)
         if stream.response is None:
             raise StageCrashed("the engine ended an answer without a response")
         put(stream.response)

@@ -16,7 +16,7 @@ OPENAI_KINDS = {400: "invalid_request_error", 404: "not_found_error"}
 DONE = b"data: [DONE]\n\n"
 
 
-def error_body(dialect: Dialect | None, status: int, message: str) -> dict[str, Any]:
+def error_body(dialect: str | None, status: int, message: str) -> dict[str, Any]:
     """An error as the dialect writes it."""
     if dialect != "openai":
         return {"error": message}
