@@ -1,4 +1,4 @@
-"""What an Ollama server says of its models, as far as fitting a prompt needs it, asked once a minute.
+"""What an Ollama server says of its models, as far as fitting a prompt needs it, asked every five minutes.
 
 The tokenizer is built from the vocabulary that `show` lists with `verbose`. Where that is of an unknown kind
 tokens are estimated, and nothing is refused on an estimate.
@@ -16,7 +16,7 @@ from web4mlx.serving.asked import Asked
 from web4mlx.serving.backend import CountTokens, ModelFacts
 
 Show = Callable[[str], Awaitable[Mapping[str, Any] | None]]
-FRESH_S = 60.0
+FRESH_S = 300.0
 SMALLEST_CONTEXT = 4096  # what Ollama takes without num_ctx on a small machine
 BYTES_PER_TOKEN = 2  # fewer than any text has on average: an estimate that is too high is harmless
 
