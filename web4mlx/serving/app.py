@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from anyio import to_thread
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -59,7 +59,7 @@ class Service:
         facts = await self.backend.facts(asked)
         if facts is None:
             return Injected(asked)
-        return await to_thread.run_sync(self.injector.inject, asked, facts)
+        return await run_in_threadpool(self.injector.inject, asked, facts)
 
     async def look(self, http: Request) -> Response:
         """All other routes of the backend."""

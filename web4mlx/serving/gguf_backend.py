@@ -128,9 +128,12 @@ class GgufBackend:
             return JSONResponse({"version": __version__})
         if path in ("/api/tags", "/api/ps"):
             return JSONResponse({"models": [self.model.tag]})
-        if path == "/v1/models":
+        if path.startswith("/v1/models"):
             entry = {"id": self.model.name, "object": "model", "created": 0, "owned_by": "library"}
-            return JSONResponse({"object": "list", "data": [entry]})
+            if path == "/v1/models":
+                return JSONResponse({"object": "list", "data": [entry]})
+            self._require(path.removeprefix("/v1/models/"))
+            return JSONResponse(entry)
         if path == "/api/show":
             body = parse_object(raw)
             self._require(str(body.get("model") or body.get("name") or ""))

@@ -100,4 +100,4 @@ def host_of(value: str) -> str:
 def is_local_origin(origin: str) -> bool:
     """Whether a page is one of this machine or of a program on it."""
     scheme, _, rest = origin.partition("://")
-    return scheme in LOCAL_SCHEMES or is_loopback(host_of(rest))
+    return scheme in LOCAL_SCHEMES or (bool(rest) and is_loopback(host_of(rest)))

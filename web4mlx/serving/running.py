@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from web4mlx.errors import MissingPrerequisite, UsageError
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.types import ASGIApp
 
 STOP_WITHIN_S = 5
@@ -47,12 +48,11 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: "ASGIApp", listener: socket.socket, on_ready: Callable[[], object] = lambda: None) -> None:
-    """Serve until SIGINT or SIGTERM; open answers get a few seconds to end.
+def make_server(app: "ASGIApp", on_ready: Callable[[], object] = lambda: None) -> "uvicorn.Server":
+    """The server of an application; its `should_exit` ends it.
 
     Args:
         app: The application.
-        listener: From `listen`; closed afterwards.
         on_ready: Called when requests are answered.
     """
     import uvicorn
@@ -73,7 +73,16 @@ def serve(app: "ASGIApp", listener: socket.socket, on_ready: Callable[[], object
         ws="none",
         timeout_graceful_shutdown=STOP_WITHIN_S,
     )
-    try:
-        Server(config).run(sockets=[listener])
-    finally:
-        listener.close()
+    return Server(config)
+
+
+def serve(app: "ASGIApp", listener: socket.socket, on_ready: Callable[[], object]) -> None:
+    """Serve until SIGINT or SIGTERM; open answers get a few seconds to end.
+
+    Args:
+        app: The application.
+        listener: From `listen`; closed afterwards.
+        on_ready: Called when requests are answered.
+    """
+    with listener:
+        make_server(app, on_ready).run(sockets=[listener])

@@ -1,4 +1,4 @@
-"""A GGUF and its Modelfile as Ollama's clients see a model: its name, its entry in the list, what `show` says."""
+"""A GGUF and its Modelfile as Ollama's clients see a model: name, entry in the list, what `show` says."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -26,7 +26,7 @@ def error_body(dialect: str | None, status: int, message: str) -> dict[str, Any]
 
 def encode(dialect: Dialect, content: Mapping[str, Any]) -> bytes:
     """One object of a stream."""
-    text = json.dumps(content, ensure_ascii=False).encode()
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
     return b"data: " + text + b"\n\n" if dialect == "openai" else text + b"\n"
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from anyio import to_thread
+from starlette.concurrency import run_in_threadpool
 
 from web4mlx.engines.llama_vocabulary import open_vocabulary
 from web4mlx.serving.asked import Asked
@@ -72,7 +72,7 @@ class ShownModels:
             if shown is None:
                 self._known.pop(asked.model, None)
                 return None
-            known = await to_thread.run_sync(ShownModel, shown)
+            known = await run_in_threadpool(ShownModel, shown)
             self._known[asked.model] = known
         return known.facts(asked)
 
