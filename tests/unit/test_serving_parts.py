@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.micro_tokenizers import qwen_tokenizer_json
+from web4mlx.assistant.answering import estimate_tokens
 from web4mlx.engines.base import SamplingOptions
 from web4mlx.engines.llama_vocabulary import open_vocabulary
 from web4mlx.errors import UsageError
 from web4mlx.serving.asked import parse_asked
 from web4mlx.serving.guard import check_bind, host_of, is_local_origin
 from web4mlx.serving.options import chosen_options
-from web4mlx.serving.shown_model import ShownModel, estimate_tokens, whole
+from web4mlx.serving.shown_model import ShownModel, whole
 from web4mlx.serving.tool_calls import CLOSE, OPEN, CallFilter
 
 TOKEN = "0123456789abcdef"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from web4mlx.assistant.context import HISTORY_COLLECTIONS, TOOL_EXAMPLES, Hit, Query, Retriever
+from web4mlx.assistant.context import TOOL_EXAMPLES, Hit, Query, Retriever
 from web4mlx.assistant.fitting import CountTokens, Fitted, fit_block
 from web4mlx.assistant.quoting import CONTEXT, TOOLS
 from web4mlx.assistant.route import Route, choose_route
@@ -107,7 +107,7 @@ class ToolAwarePromptBuilder:
         if self.retriever is None:
             return []
         settings = self.settings
-        query = Query(prompt, HISTORY_COLLECTIONS, hops=settings.hops, limit=settings.documents)
+        query = Query(prompt, settings.collections, hops=settings.hops, limit=settings.documents)
         hits = self.retriever.retrieve(query)
         return [hit for hit in hits if hit.score >= settings.similarity][: settings.documents]
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 TOOL_EXAMPLES = "tool_examples"
-HISTORY_COLLECTIONS = ("pdca_historical", "process_docs", "process_framework", "components")
 
 
 @dataclass(frozen=True, slots=True)

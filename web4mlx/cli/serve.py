@@ -1,7 +1,8 @@
 """`web4mlx serve`: the server that editors talk to; its check, its Ollama, its service."""
 
+import json
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,19 +96,19 @@ def run(plan: "ServePlan", settings: "RunConfig", start_ollama: bool, as_json: b
     from web4mlx.events import EventLog
     from web4mlx.serving.ollama_process import running_ollama
     from web4mlx.serving.plan import run_server
+    from web4mlx.serving.running import stopping_cleanly
 
     def ready(url: str) -> None:
-        print_json({"url": url, "behind": str(plan.gguf or plan.ollama)}) if as_json else print(
-            url, flush=True
+        print(
+            json.dumps({"url": url, "behind": str(plan.gguf or plan.ollama)}) if as_json else url, flush=True
         )
 
     own = running_ollama(settings.serve.ollama, settings.outputs / OLLAMA_LOG)
     with (
+        stopping_cleanly(),
         own if start_ollama else nullcontext(plan.ollama) as url,
         EventLog(settings.outputs / LOG, "serve", "serve", EventPrinter()) as log,
     ):
-        from dataclasses import replace
-
         run_server(replace(plan, ollama=url), None, log, ready)
 
 

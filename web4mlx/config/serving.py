@@ -15,7 +15,8 @@ Seconds = Annotated[float, Field(gt=0)]
 class AssistantConfig(Section):
     """What is brought into a prompt.
 
-    `similarity` is the least score of a piece; `examples` and `documents` are the most of each;
+    `collections` hold the team's history. `similarity` is the least score of a piece; `examples` and
+    `documents` are the most of each; `hops` is how many links are followed from what was found.
     `example_tokens` caps the block of examples, `context_tokens` both blocks. `tool_rules` is a file like the
     shipped tool_need.toml.
     """
@@ -24,6 +25,7 @@ class AssistantConfig(Section):
     examples: Annotated[int, Field(ge=1, le=5)] = 3
     documents: Annotated[int, Field(ge=1, le=32)] = 6
     hops: Annotated[int, Field(ge=0, le=5)] = 1
+    collections: Annotated[tuple[str, ...], Field(min_length=1)] = ("pdca_historical", "process_docs")
     similarity: Share = 0.35
     example_tokens: Positive = 600
     context_tokens: Positive = 2400

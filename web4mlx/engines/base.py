@@ -125,9 +125,10 @@ class AnswerStream:
                 yield piece
 
     def finish(self) -> Response:
-        """Read to the end and return the response."""
-        for _ in self:
-            pass
+        """The response; an answer that was not read to its end is generated first."""
+        if self.response is None:
+            for _ in self:
+                pass
         if self.response is None:
             raise RuntimeError("the engine ended an answer without a response")
         return self.response

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from web4mlx.assistant.answering import TOKENS_PER_TURN, source
 from web4mlx.assistant.builder import BuiltPrompt, ToolAwarePromptBuilder
-from web4mlx.assistant.context import Hit, Retriever
+from web4mlx.assistant.context import Retriever
 from web4mlx.assistant.tool_need import ToolNeedDetector
 from web4mlx.config.serving import AssistantConfig
 from web4mlx.errors import UsageError, Web4Error
 from web4mlx.serving.asked import Asked, message_text
 from web4mlx.serving.backend import ModelFacts
 
-TOKENS_PER_TURN = 16  # no template adds more to one turn
 LONGEST_SOURCES = 900  # characters of a header
 
 
@@ -53,11 +53,6 @@ class Injected:
             "retrieve_ms": round(built.retrieve_s * 1e3, 3),
             "note": note,
         }
-
-
-def source(hit: Hit) -> str:
-    """What a hit is looked up by."""
-    return hit.citation or hit.id
 
 
 class Injector:

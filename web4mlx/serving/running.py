@@ -1,7 +1,9 @@
 """Listening and serving until told to stop."""
 
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from web4mlx.errors import MissingPrerequisite, UsageError
@@ -84,5 +86,17 @@ def serve(app: "ASGIApp", listener: socket.socket, on_ready: Callable[[], object
         listener: From `listen`; closed afterwards.
         on_ready: Called when requests are answered.
     """
-    with listener:
+    with listener, suppress(KeyboardInterrupt):  # being told to stop is how a server ends
         make_server(app, on_ready).run(sockets=[listener])
+
+
+@contextmanager
+def stopping_cleanly() -> Iterator[None]:
+    """Treat SIGTERM and SIGHUP like Ctrl-C, so that what was started is stopped, at whatever moment."""
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
+from web4mlx.assistant.answering import estimate_tokens
 from web4mlx.engines.llama_vocabulary import open_vocabulary
 from web4mlx.serving.asked import Asked
 from web4mlx.serving.backend import CountTokens, ModelFacts
@@ -18,7 +19,6 @@ from web4mlx.serving.backend import CountTokens, ModelFacts
 Show = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 FRESH_S = 300.0
 SMALLEST_CONTEXT = 4096  # what Ollama takes without num_ctx on a small machine
-BYTES_PER_TOKEN = 2  # fewer than any text has on average: an estimate that is too high is harmless
 
 
 class ShownModel:
@@ -75,11 +75,6 @@ class ShownModels:
             known = await run_in_threadpool(ShownModel, shown)
             self._known[asked.model] = known
         return known.facts(asked)
-
-
-def estimate_tokens(text: str) -> int:
-    """More tokens than a text has."""
-    return len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN + 1
 
 
 def parameter_lines(text: str) -> dict[str, str]:
