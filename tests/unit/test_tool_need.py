@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web4mlx.assistant.tool_need import SHIPPED, detect_tool_need, open_detector, read_rules
+from web4mlx.assistant.tool_need import detect_tool_need, open_detector
+from web4mlx.assistant.tool_rules import SHIPPED, read_rules
 from web4mlx.errors import MissingPrerequisite, Problems, UsageError
 
 LABELLED = SHIPPED.parent / "tool_need_labelled.jsonl"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from web4mlx.assistant.context import Retriever
-from web4mlx.assistant.tool_need import SHIPPED, open_detector
+from web4mlx.assistant.tool_need import open_detector
+from web4mlx.assistant.tool_rules import SHIPPED
 from web4mlx.config.serving import AssistantConfig, ServeConfig
 from web4mlx.engines.endpoint import OLLAMA_PORT, is_loopback, parse_endpoint
 from web4mlx.events import EventLog, Started

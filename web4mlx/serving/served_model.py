@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from web4mlx.artifacts import sha256_file
-from web4mlx.deploy.gguf_facts import read_facts
+from web4mlx.deploy.gguf_facts import GgufFacts, read_facts
 from web4mlx.modelfile import Modelfile, sampling_options, write_modelfile
 from web4mlx.serving.gguf_backend import ServedModel
 from web4mlx.serving.shapes import stamp
@@ -27,7 +27,20 @@ def describe_model(gguf: Path, modelfile: Modelfile, name: str, context: int) ->
     """
     facts = read_facts(gguf)
     full_name = name if ":" in name.rpartition("/")[2] else f"{name}:latest"
-    modified = stamp(datetime.fromtimestamp(gguf.stat().st_mtime, UTC))
+    tag = list_entry(gguf, facts, full_name, context)
+    shown = shown_fields(modelfile, facts, context)
+    return ServedModel(
+        name=full_name,
+        context=context,
+        options=sampling_options(modelfile),
+        opening=tuple(modelfile.chat("")[:-1]),
+        shown={**shown, "details": tag["details"], "modified_at": tag["modified_at"]},
+        tag=tag,
+    )
+
+
+def list_entry(gguf: Path, facts: GgufFacts, full_name: str, context: int) -> dict[str, Any]:
+    """The model in the list of models."""
     details = {
         "parent_model": "",
         "format": "gguf",
@@ -36,39 +49,31 @@ def describe_model(gguf: Path, modelfile: Modelfile, name: str, context: int) ->
         "parameter_size": "",
         "quantization_level": facts.quantization,
     }
-    tag = {
+    return {
         "name": full_name,
         "model": full_name,
-        "modified_at": modified,
+        "modified_at": stamp(datetime.fromtimestamp(gguf.stat().st_mtime, UTC)),
         "size": gguf.stat().st_size,
         "digest": sha256_file(gguf),
         "details": details,
         "context_length": context,
     }
-    shown = shown_fields(modelfile, facts.chat_template, facts.architecture, context)
-    return ServedModel(
-        name=full_name,
-        context=context,
-        options=sampling_options(modelfile),
-        opening=tuple(modelfile.chat("")[:-1]),
-        shown={**shown, "details": details, "modified_at": modified},
-        tag=tag,
-    )
 
 
-def shown_fields(modelfile: Modelfile, template: str, architecture: str, context: int) -> Mapping[str, Any]:
+def shown_fields(modelfile: Modelfile, facts: GgufFacts, context: int) -> Mapping[str, Any]:
     """What `show` says beside the details; the template is the GGUF's own, which is the one in use."""
-    capabilities = ["completion"] + (["tools"] if "tools" in template else [])
+    capabilities = ["completion"] + (["tools"] if "tools" in facts.chat_template else [])
     lines = [
         f"{name:<30} {item}"
         for name, value in modelfile.parameters.items()
         for item in (value if isinstance(value, tuple) else (value,))
     ]
+    family = facts.architecture
     return {
         "modelfile": write_modelfile(modelfile),
         "parameters": "\n".join(lines),
-        "template": template,
+        "template": facts.chat_template,
         "system": modelfile.system,
-        "model_info": {"general.architecture": architecture, f"{architecture}.context_length": context},
+        "model_info": {"general.architecture": family, f"{family}.context_length": context},
         "capabilities": capabilities,
     }
