@@ -255,3 +255,28 @@ def test_stopping_leaves_no_thread_and_no_socket(tmp_path: Path) -> None:
     assert not {"serve-answer", "llama-stream"} & before
     assert not [c for c in process.net_connections("inet") if c.status == psutil.CONN_LISTEN
                 and server.url.endswith(f":{c.laddr.port}")]  # fmt: skip
+
+
+def test_a_fault_of_the_server_has_the_shape_of_its_route(
+    server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr("web4mlx.serving.gguf_backend.refuse_unsupported", broken)
+    body = {"model": "agent", "messages": HELLO}
+    native = httpx.post(f"{server.url}/api/chat", json=body)
+    assert (native.status_code, native.json()) == (
+        500,
+        {"error": "unexpected ZeroDivisionError: division by zero"},
+    )
+    other = httpx.post(f"{server.url}/v1/chat/completions", json=body)
+    assert other.json()["error"]["type"] == "api_error"
+
+
+def test_a_page_of_this_machine_may_ask_in_a_browser(server: Serving) -> None:
+    asking = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"}
+    allowed = httpx.options(f"{server.url}/api/chat", headers=asking)
+    assert allowed.headers["access-control-allow-origin"] == "http://localhost:3000"
+    foreign = httpx.options(f"{server.url}/api/chat", headers={**asking, "Origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in foreign.headers

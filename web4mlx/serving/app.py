@@ -2,20 +2,22 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from web4mlx.errors import Web4Error
+from web4mlx.errors import StageCrashed, Web4Error
 from web4mlx.events import EventLog
 from web4mlx.serving.asked import DIALECTS, Asked, parse_asked
 from web4mlx.serving.backend import Backend
 from web4mlx.serving.failures import CLIENT_LEFT, TooLarge, failure
-from web4mlx.serving.guard import Guard
+from web4mlx.serving.guard import LOCAL_ORIGINS, Guard
 from web4mlx.serving.injecting import Injected, Injector
 from web4mlx.serving.request_log import RequestLog
 
@@ -32,6 +34,12 @@ LOOKS = {
     "/v1/models/{model:path}": GET,
     "/v1/completions": POST,
     "/v1/embeddings": POST,
+}
+CORS: dict[str, Any] = {
+    "allow_origin_regex": LOCAL_ORIGINS,
+    "allow_methods": ("GET", "HEAD", "POST"),
+    "allow_headers": ("*",),
+    "expose_headers": ("x-web4mlx-route", "x-web4mlx-sources"),
 }
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -101,9 +109,10 @@ def build_app(
     return Starlette(
         routes=list(routes(service)),
         lifespan=lifespan,
-        exception_handlers={404: plain(not_found()), 405: plain(wrong_method())},
+        exception_handlers={404: plain(not_found()), 405: plain(wrong_method()), Exception: unforeseen},
         middleware=[
             Middleware(RequestLog, log=log),
+            Middleware(CORSMiddleware, **CORS),
             Middleware(Guard, token=token, is_local=is_local),
         ],
     )
@@ -138,6 +147,11 @@ def plain(response: Response) -> Callable[[Request, Exception], Awaitable[Respon
         return response
 
     return handler
+
+
+async def unforeseen(http: Request, error: Exception) -> Response:
+    """A fault of the server itself, in the shape of the route; the server's own log has the traceback."""
+    return failure(http.url.path, StageCrashed(f"unexpected {type(error).__name__}: {error}"))
 
 
 def not_found() -> Response:

@@ -19,6 +19,10 @@ from web4mlx.serving.shapes import error_body
 
 TOKEN_VARIABLE = "WEB4MLX_SERVE_TOKEN"
 SHORTEST_TOKEN = 16
+# The origins that CORS lets read answers; `is_local_origin` says the same of those that may ask.
+LOCAL_ORIGINS = (
+    r"(app|file|tauri|vscode-webview|vscode-file)://.*|https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
+)
 LOCAL_SCHEMES = ("app", "file", "tauri", "vscode-webview", "vscode-file")
 
 

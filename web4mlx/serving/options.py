@@ -94,6 +94,10 @@ def _openai_names(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty", "seed", "stop"):
         if body.get(name) is not None:
             yield name, body[name]
-    limit = body.get("max_completion_tokens") or body.get("max_tokens")
-    if limit is not None:
+    if (limit := openai_limit(body)) is not None:
         yield "max_tokens", limit
+
+
+def openai_limit(body: Mapping[str, Any]) -> Any:
+    """The cap of an answer in OpenAI's dialect, under its new or its old name; None without one."""
+    return body.get("max_completion_tokens", body.get("max_tokens"))

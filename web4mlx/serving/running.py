@@ -67,6 +67,8 @@ def make_server(app: "ASGIApp", on_ready: Callable[[], object] = lambda: None) -
 
     config = uvicorn.Config(
         app,
+        loop="asyncio",  # whatever else is installed: this is what is tested
+        http="h11",
         log_config=None,
         access_log=False,
         server_header=False,

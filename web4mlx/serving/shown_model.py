@@ -15,6 +15,7 @@ from web4mlx.assistant.answering import estimate_tokens
 from web4mlx.engines.llama_vocabulary import open_vocabulary
 from web4mlx.serving.asked import Asked
 from web4mlx.serving.backend import CountTokens, ModelFacts
+from web4mlx.serving.options import openai_limit
 
 Show = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 FRESH_S = 300.0
@@ -39,8 +40,10 @@ class ShownModel:
 
     def facts(self, asked: Asked) -> ModelFacts:
         """What holds for a request: its own options win, the model's training is the limit."""
-        context = whole(asked.options.get("num_ctx")) or self.context or SMALLEST_CONTEXT
-        own = asked.options.get("num_predict", asked.body.get("max_tokens"))
+        context, own = self.context or SMALLEST_CONTEXT, openai_limit(asked.body)
+        if asked.dialect != "openai":  # Ollama does not look at `options` there
+            context = whole(asked.options.get("num_ctx")) or context
+            own = asked.options.get("num_predict")
         limit = self.answer_tokens if own is None else whole(own)
         has_system = any(turn.get("role") == "system" for turn in asked.messages[:1])
         opening = "" if has_system or asked.body.get("raw") else self.system
