@@ -122,6 +122,29 @@ class Gate(Event):
     detail: str = ""
 
 
+class Served(Event):
+    """One answered request of the server, without its texts; times in milliseconds.
+
+    `route` is `trained`, `history`, `tools`, `history+tools`, or empty where none was chosen; `hits` and
+    `examples` were brought into the prompt, `dropped` did not fit. `status` 499 is a client that left.
+    """
+
+    kind: Literal["served"] = "served"
+    method: str
+    path: str
+    status: int
+    first_byte_ms: float
+    total_ms: float
+    route: str = ""
+    model: str = ""
+    hits: int = 0
+    examples: int = 0
+    dropped: int = 0
+    context_tokens: int = 0
+    retrieve_ms: float = 0.0
+    note: str = ""
+
+
 class Finished(Event):
     """A stage ended well."""
 
@@ -140,7 +163,18 @@ class Failed(Event):
 
 
 AnyEvent = Annotated[
-    Started | Progress | Step | Validation | Checkpoint | Warned | Metric | Case | Gate | Finished | Failed,
+    Started
+    | Progress
+    | Step
+    | Validation
+    | Checkpoint
+    | Warned
+    | Metric
+    | Case
+    | Gate
+    | Served
+    | Finished
+    | Failed,
     Field(discriminator="kind"),
 ]
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyEvent)

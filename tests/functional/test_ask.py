@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -14,6 +15,8 @@ from tests.micro_models import write_micro_llama
 from web4mlx.artifacts import new_manifest, write_manifest
 from web4mlx.cli import ask
 from web4mlx.cli.main import run_program
+from web4mlx.engines.base import Response
+from web4mlx.engines.llamacpp_call import Call
 
 MODELFILE = (
     "FROM ./model.gguf\nSYSTEM Spell.\nPARAMETER temperature 0\nPARAMETER num_ctx 256\n"
@@ -225,3 +228,31 @@ def test_preview_of_a_missing_model_is_a_missing_prerequisite(
 ) -> None:
     assert preview("model.gguf", "none.gguf") == 3
     assert "none.gguf: no such model" in capsys.readouterr().err
+
+
+def test_an_answer_is_generated_once(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    original = Call.run
+
+    def counted(self: Call, *arguments: Any) -> Response:
+        asked.append(self.request.id)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Call, "run", counted)
+    assert program("Hello", "-m", "model.gguf", "-c", "config.toml") == 0
+    assert asked == ["ask"]
+
+
+def test_the_route_is_said_and_stands_in_the_json(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("-m", "model.gguf", "-c", "config.toml")
+    assert program("How did we solve this in the past?", *arguments, "--json") == 0
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["route"], json.loads(out)["sources"]) == ("history", [])
+    assert "route: history; no store is open: answered from trained knowledge" in err
+
+
+def test_a_question_that_does_not_fit_is_refused(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program("x" * 300, "-m", "model.gguf", "-c", "config.toml") == 2
+    assert "the context holds 256" in capsys.readouterr().err

@@ -34,7 +34,7 @@ def chosen_template(double: "OllamaDouble", manifest: Path) -> tuple[str, bool]:
     return source, False
 
 
-def show(double: "OllamaDouble", manifest: Path) -> dict[str, Any]:
+def show(double: "OllamaDouble", manifest: Path, *, is_verbose: bool = False) -> dict[str, Any]:
     from tests.ollama_double.double import parameters_text
 
     gguf = read_gguf(double.store.model_blob(manifest))
@@ -52,7 +52,7 @@ def show(double: "OllamaDouble", manifest: Path) -> dict[str, Any]:
         "template": template,
         "details": double.details(double.store.config(manifest)),
         "model_info": {
-            key: None if isinstance(value, list) else value
+            key: None if isinstance(value, list) and not is_verbose else value
             for key, value in gguf.values.items()
             if key not in hidden
         },

@@ -134,7 +134,8 @@ class OllamaDouble:
             return {"models": self.runners.shown()}
 
     def do_show(self, body: dict[str, Any] | None) -> dict[str, Any]:
-        return chat.show(self, self.model(body, "model is required", '"'))
+        manifest = self.model(body, "model is required", '"')
+        return chat.show(self, manifest, is_verbose=bool((body or {}).get("verbose")))
 
     def do_generate(self, body: dict[str, Any] | None) -> Lines | dict[str, Any]:
         return chat.generate(self, self.model(body, "model '' not found", "'"), body or {})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
+from tests.ollama_double import openai
 from tests.ollama_double.create import Refused
 from tests.ollama_double.faults import Fault
 from tests.ollama_double.gguf_header import GgufError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 Lines = Iterator[dict[str, Any]]
 JSON, NDJSON, TEXT = "application/json; charset=utf-8", "application/x-ndjson", "text/plain"
+SSE = "text/event-stream"
 ROUTES = {
     "/": ("GET", "HEAD"),
     "/api/version": ("GET", "HEAD"),
@@ -27,6 +29,8 @@ ROUTES = {
     "/api/generate": ("POST",),
     "/api/chat": ("POST",),
     "/api/pull": ("POST",),
+    "/v1/models": ("GET",),
+    "/v1/chat/completions": ("POST",),
 }
 
 
@@ -74,6 +78,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send(405, b"405 method not allowed", TEXT)
         elif path == "/":
             self.send(200, b"Ollama is running", TEXT)
+        elif path == "/v1/chat/completions":
+            self.complete(fault)
+        elif path == "/v1/models":
+            data = [{"id": tag["name"], "object": "model"} for tag in self.double.do_tags(None)["models"]]
+            self.send(200, json.dumps({"object": "list", "data": data}).encode(), JSON)
         else:
             self.call(path.removeprefix("/api/"), fault)
 
@@ -94,6 +103,29 @@ class Handler(BaseHTTPRequestHandler):
             self.stream(result, fault)
         else:
             self.whole(result, fault)
+
+    def complete(self, fault: Fault | None) -> None:
+        """OpenAI's dialect: the same answer in other shapes."""
+        body = self.read_json() or {}
+        try:
+            lines = self.double.do_chat(openai.as_chat(body))
+        except Refused as refused:
+            self.send(
+                refused.status, json.dumps(openai.error(refused.status, refused.message)).encode(), JSON
+            )
+            return
+        if not isinstance(lines, Iterator):
+            self.send(400, json.dumps(openai.error(400, "[] is too short - 'messages'")).encode(), JSON)
+        elif not body.get("stream"):
+            self.send(200, json.dumps(openai.whole(lines)).encode(), JSON)
+        else:
+            for sent, event in enumerate(openai.events(lines)):
+                if fault is not None and sent == fault.after:
+                    self.misbehave(fault)
+                if sent == 0:
+                    self.start_stream(SSE)
+                self.chunk(event)
+            self.chunk(b"")
 
     def whole(self, lines: Lines, fault: Fault | None) -> None:
         """The last object only; texts of the pieces are joined."""
@@ -178,9 +210,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(data)
 
-    def start_stream(self) -> None:
+    def start_stream(self, kind: str = NDJSON) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", NDJSON)
+        self.send_header("Content-Type", kind)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
 

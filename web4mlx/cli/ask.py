@@ -2,10 +2,14 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from web4mlx.cli.output import note, print_json
+
+if TYPE_CHECKING:
+    from web4mlx.engines.base import AnswerStream, Response
 
 
 def register(app: typer.Typer) -> None:
@@ -24,24 +28,33 @@ def ask(
     as_json: bool = typer.Option(False, "--json", help="Print answer, counts and times as JSON."),
     no_stream: bool = typer.Option(False, "--no-stream", help="Print the answer when it is complete."),
 ) -> None:
-    """Ask the model, with the Modelfile's SYSTEM and parameters.
+    """Ask the assistant: with the Modelfile's SYSTEM and parameters, and the sources that the question needs.
 
     Example: web4mlx ask "What is the empty constructor pattern?" --seed 7
     """
+    from web4mlx.assistant.answering import prepare, source_lines
     from web4mlx.engines.question import plan_question
 
     plan = plan_question(question, config, model, adapter, modelfile).with_options(seed, max_tokens)
     note(f"model: {plan.model}" + (f" with {plan.adapter}" if plan.adapter else ""))
     note(f"modelfile: {plan.modelfile}")
     with plan.open() as engine:
-        stream = engine.stream(plan.request)
-        for text in stream:
-            if not (as_json or no_stream):
-                print(text, end="", flush=True)
-        response = stream.finish()
+        prepared = prepare(plan.request, engine, plan.context, None, plan.assistant)
+        note("; ".join([f"route: {prepared.built.route.name}", *prepared.built.notes]))
+        response = listen(engine.stream(prepared.request), is_silent=as_json or no_stream)
         if as_json:
-            print_json(asdict(response) | {"options": asdict(plan.request.options), **engine.describe()})
+            found = {"route": prepared.built.route.name, "sources": prepared.sources}
+            options = {"options": asdict(plan.request.options)}
+            print_json(asdict(response) | found | options | engine.describe())
         else:
-            print(response.text if no_stream else "")
+            print("\n".join([response.text if no_stream else "", *source_lines(prepared)]))
     speed = f"{response.tokens_per_second:.0f} tokens/s, first after {response.time_to_first_token_s:.2f} s"
     note(f"{response.completion_tokens} tokens, {speed}, ended by {response.finish_reason}")
+
+
+def listen(stream: "AnswerStream", is_silent: bool) -> "Response":
+    """Read an answer to its end, and print it meanwhile."""
+    for text in stream:
+        if not is_silent:
+            print(text, end="", flush=True)
+    return stream.finish()

@@ -100,6 +100,8 @@ class EventPrinter:
                 self._line(f"[{event.stage}] {event.name}: {event.value / 1e9:.2f} GB")
             case events.Metric():
                 self._line(f"[{event.stage}] {event.name}: {event.value:g} {event.unit}")
+            case events.Served():
+                self._line(served_line(event))
             case events.Gate():
                 self._line(f"{event.verdict:>12}  {event.name}  {event.detail}")
 
@@ -135,6 +137,16 @@ def progress_line(event: "events.Progress") -> str:
     eta = f", {duration(event.eta_s)} left" if event.eta_s is not None else ""
     message = f" {event.message}" if event.message else ""
     return f"[{event.stage}]{message}{share} {event.done}{total} {event.unit}{eta}"
+
+
+def served_line(event: "events.Served") -> str:
+    """`POST /api/chat 200 history 3 hits, 412 tokens, store 85 ms, first byte 310 ms, 1204 ms`."""
+    parts = [f"{event.method} {event.path} {event.status} {event.route}".rstrip()]
+    if event.context_tokens:
+        parts[0] += f" {event.hits} documents, {event.examples} examples"
+        parts += [f"{event.context_tokens} tokens", f"store {event.retrieve_ms:.0f} ms"]
+    parts += [f"first byte {event.first_byte_ms:.0f} ms", f"{event.total_ms:.0f} ms"]
+    return ", ".join(parts + ([event.note] if event.note else []))
 
 
 def step_line(event: "events.Step") -> str:

@@ -4,7 +4,10 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+
+from web4mlx.config.section import Section
+from web4mlx.config.serving import AssistantConfig, ServeConfig
 
 Projection = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 PROJECTIONS: tuple[Projection, ...] = get_args(Projection)
@@ -21,12 +24,6 @@ def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 Ascending = AfterValidator(_ascending)
-
-
-class Section(BaseModel):
-    """A table of the configuration: frozen, unknown keys refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class ModelConfig(Section):
@@ -180,6 +177,8 @@ class RunConfig(Section):
     ask: AskConfig = AskConfig()
     evals: EvalsConfig = EvalsConfig()
     deploy: DeployConfig = DeployConfig()
+    assistant: AssistantConfig = AssistantConfig()
+    serve: ServeConfig = ServeConfig()
 
     @model_validator(mode="after")
     def _eval_is_held_out(self) -> "RunConfig":

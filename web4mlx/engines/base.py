@@ -60,12 +60,16 @@ class SamplingOptions:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question: a chat in `messages`, or a raw `prompt` that no template is applied to."""
+    """One question: a chat in `messages`, or a raw `prompt` that no template is applied to.
+
+    `tools` are offered to the model by its chat template, in OpenAI's form; llama.cpp only.
+    """
 
     id: str
     messages: tuple[Message, ...] = ()
     prompt: str | None = None
     options: SamplingOptions = SamplingOptions()
+    tools: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a request with neither a chat nor a prompt, or with both.
@@ -121,9 +125,10 @@ class AnswerStream:
                 yield piece
 
     def finish(self) -> Response:
-        """Read to the end and return the response."""
-        for _ in self:
-            pass
+        """The response; an answer that was not read to its end is generated first."""
+        if self.response is None:
+            for _ in self:
+                pass
         if self.response is None:
             raise RuntimeError("the engine ended an answer without a response")
         return self.response

@@ -19,7 +19,7 @@ from typing import Any, Self
 from web4mlx.artifacts import sha256_bytes, sha256_file
 from web4mlx.engines.base import AnswerStream, Request, Response, SamplingOptions, refuse_duplicate_ids
 from web4mlx.engines.llamacpp_call import Call
-from web4mlx.engines.llamacpp_load import LoadOptions, load_server, read_properties
+from web4mlx.engines.llamacpp_load import LoadOptions, count_tokens, load_server, read_properties
 from web4mlx.errors import MissingPrerequisite, Web4Error
 from web4mlx.machine.blas import usable_cores
 
@@ -125,6 +125,14 @@ class LlamaCppEngine:
         finally:
             left.set()
             worker.join()
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text, without the chat template.
+
+        Raises:
+            StageCrashed: The engine is closed.
+        """
+        return count_tokens(self._load.socket, text)
 
     def describe(self) -> dict[str, Any]:
         """Engine, version, model, digests, context and slots."""

@@ -97,6 +97,8 @@ def request_body(request: Request, end_tokens: Sequence[str]) -> dict[str, Any]:
         body["seed"] = options.seed
     if request.prompt is None:
         body["messages"] = [dict(message) for message in request.messages]
+        if request.tools:
+            body["tools"] = [dict(tool) for tool in request.tools]
     else:
         body["prompt"] = request.prompt
     return body

@@ -87,6 +87,23 @@ def read_properties(socket_path: Path) -> dict[str, Any]:
     return properties
 
 
+def count_tokens(socket_path: Path, text: str) -> int:
+    """Tokens of a text by the model's own tokenizer; control tokens written in it count as what they are.
+
+    Raises:
+        StageCrashed: The server does not tell.
+    """
+    body = json.dumps({"content": text, "add_special": False, "parse_special": True})
+    connection = _UnixConnection(socket_path)
+    try:
+        connection.request("POST", "/tokenize", body, {"Content-Type": "application/json"})
+        return len(json.loads(connection.getresponse().read())["tokens"])
+    except (OSError, ValueError, KeyError) as error:
+        raise StageCrashed(f"llama.cpp does not count tokens: {error}") from error
+    finally:
+        connection.close()
+
+
 class _UnixConnection(HTTPConnection):
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=60)

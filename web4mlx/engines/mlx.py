@@ -120,6 +120,10 @@ class MlxEngine:
         running[uid] = answer
         return None
 
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text, without the chat template."""
+        return len(self._loaded.tokenizer.encode(text))
+
     def describe(self) -> dict[str, Any]:
         """Engine, version, model and adapter with digests, context, precision and device."""
         from importlib.metadata import version
