@@ -40,7 +40,14 @@ def loaded_modules(code: str, *arguments: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("--version",), ("doctor", "--help"), ("train", "-h"), ("data", "check", "-h")],
+    [
+        ("--help",),
+        ("--version",),
+        ("doctor", "--help"),
+        ("train", "-h"),
+        ("data", "check", "-h"),
+        ("rag", "build", "-h"),
+    ],
     ids=" ".join,
 )
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
