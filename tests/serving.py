@@ -87,10 +87,11 @@ def serving_gguf(
     retriever: Retriever | None = None,
     settings: AssistantConfig | None = None,
     modelfile: str = MODELFILE,
+    context: int = 512,
     **guard: Any,
 ) -> Iterator[Serving]:
     """A server in front of a tiny GGUF called `agent`."""
-    gguf = write_micro_gguf(folder / "m.gguf", follows, words=words)
+    gguf = write_micro_gguf(folder / "m.gguf", follows, words=words, context=context)
     spoken = parse_modelfile(modelfile)
     with LlamaCppEngine(gguf, context=spoken.context, parallel=parallel, threads=1) as engine:
         model = describe_model(gguf, spoken, "agent", engine.context)

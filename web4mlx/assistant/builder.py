@@ -92,7 +92,7 @@ class ToolAwarePromptBuilder:
         """Checked here too: a store that ignores a filter must not teach the wrong thing."""
         metadata = hit.metadata
         return (
-            hit.score >= self.settings.similarity
+            hit.score >= self.settings.example_similarity
             and not metadata.get("is_negative", False)
             and metadata.get("tool_ecosystem") == self.settings.ecosystem
             and metadata.get("tool_name") in self.detector.names_of(need)
@@ -109,7 +109,7 @@ class ToolAwarePromptBuilder:
         settings = self.settings
         query = Query(prompt, settings.collections, hops=settings.hops, limit=settings.documents)
         hits = self.retriever.retrieve(query)
-        return [hit for hit in hits if hit.score >= settings.similarity][: settings.documents]
+        return [hit for hit in hits if hit.score >= settings.document_similarity][: settings.documents]
 
     def build_prompt(self, prompt: str, room: int | None = None) -> BuiltPrompt:
         """The prompt with what it needs before it.

@@ -13,13 +13,13 @@ class Query:
 
     Args:
         text: What to look for, in words.
-        collections: Names of collections; None looks in all.
-        where: A filter over metadata in Chroma's language, e.g. `{"tool_name": {"$in": ["read_file"]}}`.
-        start: First date, ISO 8601.
-        end: Last date, ISO 8601.
-        agent: Documents of this agent only.
-        hops: How many predecessors and successors of a hit to add, on either side.
-        untrained: Only what the adapter was not trained on.
+        collections: Where to look; None for every collection the store has.
+        where: Metadata that hits must have, as `{"chunk_type": "pdca_plan"}` or in Chroma's own form.
+        start: First day (YYYY-MM-DD) of PDCAs; None for no bound.
+        end: Last day.
+        agent: Who wrote the PDCAs, in any spelling.
+        hops: How many links to follow from the PDCAs that were found.
+        untrained: Only what no adapter was trained on.
         limit: Most hits.
     """
 
@@ -32,6 +32,11 @@ class Query:
     hops: int = 0
     untrained: bool = False
     limit: int = 8
+
+    @property
+    def is_temporal(self) -> bool:
+        """Whether only some PDCAs count, by day or author."""
+        return bool(self.start or self.end or self.agent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """`web4mlx ask`: one question to the model, answered piece by piece."""
 
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,9 @@ def ask(
     adapter: Path = typer.Option(None, "--adapter", help="A training run, on top of a model folder."),
     modelfile: Path = typer.Option(None, "--modelfile", help="SYSTEM and parameters; default: the config's."),
     config: str = typer.Option("demo", "--config", "-c", help="A configuration file or a shipped name."),
+    db: Path = typer.Option(
+        None, "--db", help="The store of documents; default: the configured one, if built."
+    ),
     seed: int = typer.Option(None, "--seed", help="Same seed, same answer; default: a new one each time."),
     max_tokens: int = typer.Option(None, "--max-tokens", help="Most tokens of the answer."),
     as_json: bool = typer.Option(False, "--json", help="Print answer, counts and times as JSON."),
@@ -33,13 +37,16 @@ def ask(
     Example: web4mlx ask "What is the empty constructor pattern?" --seed 7
     """
     from web4mlx.assistant.answering import prepare, source_lines
+    from web4mlx.assistant.store import Lazily, find_store
     from web4mlx.engines.question import plan_question
 
     plan = plan_question(question, config, model, adapter, modelfile).with_options(seed, max_tokens)
     note(f"model: {plan.model}" + (f" with {plan.adapter}" if plan.adapter else ""))
     note(f"modelfile: {plan.modelfile}")
-    with plan.open() as engine:
-        prepared = prepare(plan.request, engine, plan.context, None, plan.assistant)
+    found_store = find_store(db)
+    store = Lazily(found_store) if found_store else None
+    with plan.open() as engine, store or nullcontext():
+        prepared = prepare(plan.request, engine, plan.context, store, plan.assistant)
         note("; ".join([f"route: {prepared.built.route.name}", *prepared.built.notes]))
         response = listen(engine.stream(prepared.request), is_silent=as_json or no_stream)
         if as_json:

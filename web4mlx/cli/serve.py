@@ -29,6 +29,9 @@ def serve(
     host: str = typer.Option("", "--host", help="Listen here; default: the configured 127.0.0.1."),
     port: int = typer.Option(None, "--port", "-p", help="Listen here; 0 takes a free one."),
     allow_remote: bool = typer.Option(False, "--allow-remote", help="Others may use it, with the token."),
+    db: Path = typer.Option(
+        None, "--db", help="The store of documents; default: the configured one, if built."
+    ),
     start_ollama: bool = typer.Option(
         False, "--start-ollama", help="Start Ollama first, stop it in the end."
     ),
@@ -49,11 +52,11 @@ def serve(
     if check:
         check_ollama(plan, config, as_json)
     elif install_service:
-        install(plan, config, gguf is None and start_ollama, dry_run, as_json)
+        install(plan, config, db, gguf is None and start_ollama, dry_run, as_json)
     elif dry_run:
         describe(plan, as_json)
     else:
-        run(plan, settings, start_ollama, as_json)
+        run(plan, settings, db, start_ollama, as_json)
 
 
 def with_address(settings: "RunConfig", host: str, port: int | None) -> "RunConfig":
@@ -91,8 +94,10 @@ def describe(plan: "ServePlan", as_json: bool) -> None:
     print_json(result) if as_json else print("\n".join(f"{key}: {value}" for key, value in result.items()))
 
 
-def run(plan: "ServePlan", settings: "RunConfig", start_ollama: bool, as_json: bool) -> None:
+def run(plan: "ServePlan", settings: "RunConfig", db: Path | None, start_ollama: bool, as_json: bool) -> None:
     """Serve until told to stop."""
+    from web4mlx.assistant.one_thread import OneThread
+    from web4mlx.assistant.store import find_store
     from web4mlx.events import EventLog
     from web4mlx.serving.ollama_process import running_ollama
     from web4mlx.serving.plan import run_server
@@ -103,13 +108,15 @@ def run(plan: "ServePlan", settings: "RunConfig", start_ollama: bool, as_json: b
             json.dumps({"url": url, "behind": str(plan.gguf or plan.ollama)}) if as_json else url, flush=True
         )
 
+    found = find_store(db)
     own = running_ollama(settings.serve.ollama, settings.outputs / OLLAMA_LOG)
     with (
         stopping_cleanly(),
+        OneThread(found) if found else nullcontext() as store,
         own if start_ollama else nullcontext(plan.ollama) as url,
         EventLog(settings.outputs / LOG, "serve", "serve", EventPrinter()) as log,
     ):
-        run_server(replace(plan, ollama=url), None, log, ready)
+        run_server(replace(plan, ollama=url), store, log, ready)
 
 
 def check_ollama(plan: "ServePlan", config: str, as_json: bool) -> None:
@@ -127,7 +134,9 @@ def check_ollama(plan: "ServePlan", config: str, as_json: bool) -> None:
     raise typer.Exit(checkup.exit_code)
 
 
-def install(plan: "ServePlan", config: str, start_ollama: bool, dry_run: bool, as_json: bool) -> None:
+def install(
+    plan: "ServePlan", config: str, db: Path | None, start_ollama: bool, dry_run: bool, as_json: bool
+) -> None:
     """Write the unit for launchd or systemd and say how to enable it."""
     from web4mlx.serving import service_unit
 
@@ -135,6 +144,7 @@ def install(plan: "ServePlan", config: str, start_ollama: bool, dry_run: bool, a
     arguments = ["--config", config, "--host", settings.host, "--port", str(settings.port)]
     arguments += ["--name", plan.name]
     arguments += ["--gguf", str(plan.gguf.absolute())] if plan.gguf else ["--ollama", plan.ollama]
+    arguments += ["--db", str(db.absolute())] if db else []
     arguments += ["--allow-remote"] if plan.allow_remote else []
     arguments += ["--start-ollama"] if start_ollama else []
     unit = service_unit.service_unit(arguments, Path.cwd())

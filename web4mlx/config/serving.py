@@ -15,8 +15,9 @@ Seconds = Annotated[float, Field(gt=0)]
 class AssistantConfig(Section):
     """What is brought into a prompt.
 
-    `collections` hold the team's history. `similarity` is the least score of a piece; `examples` and
-    `documents` are the most of each; `hops` is how many links are followed from what was found.
+    `collections` hold the team's history. `example_similarity` and `document_similarity` are the least
+    scores, for all-MiniLM-L6-v2; `examples` and `documents` are the most of each; `hops` is how many links
+    are followed from what was found.
     `example_tokens` caps the block of examples, `context_tokens` both blocks. `tool_rules` is a file like the
     shipped tool_need.toml.
     """
@@ -26,7 +27,8 @@ class AssistantConfig(Section):
     documents: Annotated[int, Field(ge=1, le=32)] = 6
     hops: Annotated[int, Field(ge=0, le=5)] = 1
     collections: Annotated[tuple[str, ...], Field(min_length=1)] = ("pdca_historical", "process_docs")
-    similarity: Share = 0.35
+    example_similarity: Share = 0.35
+    document_similarity: Share = 0.25
     example_tokens: Positive = 600
     context_tokens: Positive = 2400
     tool_rules: Path | None = None

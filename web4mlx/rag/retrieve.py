@@ -4,13 +4,12 @@ A hit's text is data from documents that anybody may have written: whoever shows
 and nothing in it is ever executed.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
+from web4mlx.assistant.context import Hit, Query
 from web4mlx.errors import UsageError
 from web4mlx.rag.conditions import collection_filter
-from web4mlx.rag.documents import COLLECTIONS, PDCA, Scalar
+from web4mlx.rag.documents import COLLECTIONS, PDCA
 from web4mlx.rag.neighbours import expand
 from web4mlx.rag.store import Store
 from web4mlx.rag.timeline import pdcas_between
@@ -20,49 +19,7 @@ PER_DOCUMENT = 2  # chunks of one document among the hits
 _SPARE = 3  # as many times the wanted hits are asked for, since some share a document
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What is asked.
-
-    Args:
-        text: The question.
-        collections: Where to look; None for every collection the store has.
-        where: Metadata that hits must have, as `{"chunk_type": "pdca_plan"}` or in Chroma's own form.
-        start: First day (YYYY-MM-DD) of PDCAs; None for no bound.
-        end: Last day.
-        agent: Who wrote the PDCAs, in any spelling.
-        hops: How many links to follow from the PDCAs that were found.
-        untrained: Only what no adapter was trained on.
-        limit: Most hits.
-    """
-
-    text: str
-    collections: Sequence[str] | None = None
-    where: Mapping[str, Any] | None = None
-    start: str | None = None
-    end: str | None = None
-    agent: str | None = None
-    hops: int = 0
-    untrained: bool = False
-    limit: int = 8
-
-    @property
-    def is_temporal(self) -> bool:
-        """Whether only some PDCAs count, by day or author."""
-        return bool(self.start or self.end or self.agent)
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """What was found: a chunk with a score from 0 to 1, why it was found, and where it stands."""
-
-    id: str
-    collection: str
-    text: str
-    metadata: dict[str, Scalar]
-    score: float
-    reasons: tuple[str, ...] = field(default=())
-    citation: str = ""
+__all__ = ["Hit", "Query", "Retriever"]
 
 
 class Retriever:
