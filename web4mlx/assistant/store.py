@@ -10,47 +10,85 @@ from web4mlx.assistant.context import Hit, Query, Retriever
 
 if TYPE_CHECKING:
     from web4mlx.rag.settings import RagSettings
+    from web4mlx.rag.store import Store
 
 CONFIG = "rag"
 
 
-def find_store(db: Path | None, config: str = CONFIG) -> AbstractContextManager[Retriever] | None:
+def find_store(
+    db: Path | None, config: str = CONFIG, default: Path | None = None
+) -> AbstractContextManager[Retriever] | None:
     """The store to ask, not yet opened.
 
     Args:
-        db: Its folder; None takes the configured one if it is there.
+        db: Its folder; None takes the default one if it has been built.
         config: The store's configuration: a file or a shipped name.
+        default: The run's store; None takes the one that the store's configuration names.
 
     Returns:
-        What opens it; None when none was named and the configured one has not been built.
+        What opens it; None when none was named and the default one has not been built.
 
     Raises:
         MissingPrerequisite: The configuration does not exist.
         Problems: It is not valid.
     """
+    from web4mlx.rag.folder import current_generation
+
+    settings = load_store_settings(config)
+    usual = default or settings.db
+    if db is None and current_generation(usual) is None:
+        return None
+    return opened(settings, db or usual)
+
+
+def load_store_settings(config: str) -> "RagSettings":
+    """The store's configuration: a file or a shipped name.
+
+    Raises:
+        MissingPrerequisite: It does not exist.
+        Problems: It is not valid.
+    """
     from web4mlx.config import find_config
     from web4mlx.rag.settings import load_settings
 
-    settings = load_settings(find_config(config))
-    if db is None and not settings.db.is_dir():
-        return None
-    return opened(settings, db or settings.db)
+    return load_settings(find_config(config))
+
+
+def describe_store(db: Path | None, default: Path) -> str:
+    """Which store is asked, for people; says so when there is none."""
+    from web4mlx.rag.folder import current_generation
+
+    if db is None and current_generation(default) is None:
+        return f"none: {default} has not been built (`web4mlx rag build SOURCE --db {default}`)"
+    return str(db or default)
 
 
 @contextmanager
 def opened(settings: "RagSettings", db: Path) -> Iterator[Retriever]:
+    """What finds pieces in an open store.
+
+    Raises:
+        Web4Error: It is missing, damaged, or made with another embedder.
+    """
+    from web4mlx.rag.retrieve import Retriever as StoreRetriever
+
+    with opened_store(settings, db) as store:
+        yield StoreRetriever(store)
+
+
+@contextmanager
+def opened_store(settings: "RagSettings", db: Path) -> Iterator["Store"]:
     """An open store whose embedder has been loaded, so that no question waits for it.
 
     Raises:
         Web4Error: It is missing, damaged, or made with another embedder.
     """
     from web4mlx.rag.embedder_source import open_embedder
-    from web4mlx.rag.retrieve import Retriever as StoreRetriever
     from web4mlx.rag.store import open_store
 
     with open_store(db, open_embedder(settings.embedder), settings.chroma_url or None) as store:
         store.encode_query("ready")
-        yield StoreRetriever(store)
+        yield store
 
 
 class Lazily:

@@ -37,13 +37,15 @@ def ask(
     Example: web4mlx ask "What is the empty constructor pattern?" --seed 7
     """
     from web4mlx.assistant.answering import prepare, source_lines
-    from web4mlx.assistant.store import Lazily, find_store
+    from web4mlx.assistant.store import Lazily, describe_store, find_store
     from web4mlx.engines.question import plan_question
 
     plan = plan_question(question, config, model, adapter, modelfile).with_options(seed, max_tokens)
     note(f"model: {plan.model}" + (f" with {plan.adapter}" if plan.adapter else ""))
     note(f"modelfile: {plan.modelfile}")
-    found_store = find_store(db)
+    if db or plan.store:
+        note(f"store: {describe_store(db, plan.store or Path())}")
+    found_store = find_store(db, plan.rag.settings, plan.store)
     store = Lazily(found_store) if found_store else None
     with plan.open() as engine, store or nullcontext():
         prepared = prepare(plan.request, engine, plan.context, store, plan.assistant)

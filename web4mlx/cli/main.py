@@ -24,6 +24,7 @@ COMMAND_FILES = (
     "import_",
     "rag",
     "serve",
+    "smoke",
     "run",
 )
 

@@ -97,7 +97,7 @@ def describe(plan: "ServePlan", as_json: bool) -> None:
 def run(plan: "ServePlan", settings: "RunConfig", db: Path | None, start_ollama: bool, as_json: bool) -> None:
     """Serve until told to stop."""
     from web4mlx.assistant.one_thread import OneThread
-    from web4mlx.assistant.store import find_store
+    from web4mlx.assistant.store import describe_store, find_store
     from web4mlx.events import EventLog
     from web4mlx.serving.ollama_process import running_ollama
     from web4mlx.serving.plan import run_server
@@ -108,7 +108,8 @@ def run(plan: "ServePlan", settings: "RunConfig", db: Path | None, start_ollama:
             json.dumps({"url": url, "behind": str(plan.gguf or plan.ollama)}) if as_json else url, flush=True
         )
 
-    found = find_store(db)
+    note(f"store: {describe_store(db, settings.store)}")
+    found = find_store(db, settings.rag.settings, settings.store)
     own = running_ollama(settings.serve.ollama, settings.outputs / OLLAMA_LOG)
     with (
         stopping_cleanly(),

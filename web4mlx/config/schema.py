@@ -6,8 +6,10 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
+from web4mlx.config.rag import RagConfig
 from web4mlx.config.section import Section
 from web4mlx.config.serving import AssistantConfig, ServeConfig
+from web4mlx.config.smoke import SmokeConfig
 
 Projection = Literal["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 PROJECTIONS: tuple[Projection, ...] = get_args(Projection)
@@ -179,6 +181,13 @@ class RunConfig(Section):
     deploy: DeployConfig = DeployConfig()
     assistant: AssistantConfig = AssistantConfig()
     serve: ServeConfig = ServeConfig()
+    rag: RagConfig = RagConfig()
+    smoke: SmokeConfig = SmokeConfig()
+
+    @property
+    def store(self) -> Path:
+        """The folder of the retrieval store."""
+        return self.rag.db or self.outputs / "rag"
 
     @model_validator(mode="after")
     def _eval_is_held_out(self) -> "RunConfig":

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+from web4mlx.config.rag import RagConfig
 from web4mlx.config.serving import AssistantConfig
 from web4mlx.engines.base import Engine, Request
 from web4mlx.engines.open import newest_gguf, open_engine
@@ -12,7 +13,10 @@ from web4mlx.modelfile import read_modelfile, sampling_options
 
 @dataclass(frozen=True, slots=True)
 class QuestionPlan:
-    """Everything that decides an answer; nothing is loaded yet. `context` is the Modelfile's `num_ctx`."""
+    """Everything that decides an answer; nothing is loaded yet.
+
+    `context` is the Modelfile's `num_ctx`; `store` is the run's, or None without a configuration.
+    """
 
     request: Request
     model: Path
@@ -20,6 +24,8 @@ class QuestionPlan:
     modelfile: Path
     context: int
     assistant: AssistantConfig = AssistantConfig()
+    rag: RagConfig = RagConfig()
+    store: Path | None = None
 
     def with_options(self, seed: int | None, max_tokens: int | None) -> Self:
         """The same with a seed and a cap that win over the Modelfile; None keeps the Modelfile's.
@@ -56,12 +62,12 @@ def plan_question(
         MissingPrerequisite: The model, the Modelfile or the configuration does not exist.
         UsageError: One of them is not valid.
     """
-    assistant = AssistantConfig()
+    assistant, rag, store = AssistantConfig(), RagConfig(), None
     if model is None or modelfile is None:
         from web4mlx.config import find_config, load_config
 
         settings = load_config(find_config(config))
-        assistant = settings.assistant
+        assistant, rag, store = settings.assistant, settings.rag, settings.store
         modelfile = modelfile or settings.modelfile
         if model is None and adapter is not None:
             from web4mlx.models.base import find_base
@@ -70,4 +76,4 @@ def plan_question(
         model = model or newest_gguf(settings.outputs)
     spoken = read_modelfile(modelfile)
     request = Request("ask", tuple(spoken.chat(question)), options=sampling_options(spoken))
-    return QuestionPlan(request, model, adapter, modelfile, spoken.context, assistant)
+    return QuestionPlan(request, model, adapter, modelfile, spoken.context, assistant, rag, store)
