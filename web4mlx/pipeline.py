@@ -1,8 +1,15 @@
-"""The whole line in order: download, data, baseline, train, verify, fuse, export, ask, evaluate, import.
+"""The whole line in order, from the base model to the smoke tests.
+
+download, data, baseline, train, verify, fuse, export, ask, evaluate, import, rag build, rag check, smoke,
+mark.
 
 Each stage looks for a finished artifact made from the same inputs with the same settings and is skipped when
 there is one, so that a run that was stopped anywhere goes on where it stopped, and a finished run costs
 seconds. Stages of other packages are started as processes.
+
+A blocked evaluation keeps the import from happening, and nothing else: whether the store holds what it must
+and whether the assistant works are questions of their own. So the checks after the export are all made, and
+what failed is reported together in the end, with exit code 1.
 """
 
 import os
@@ -10,9 +17,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from web4mlx import stages
+from web4mlx import last_stages, stages, store_stages
 from web4mlx.config import RunConfig, check_paths
-from web4mlx.errors import Web4Error
+from web4mlx.errors import CheckFailed, Web4Error
+from web4mlx.estimate import StageTimes
 from web4mlx.events import EventLog, EventSink, Failed, Progress, Started
 from web4mlx.machine.awake import keep_awake
 from web4mlx.stages import Line
@@ -20,12 +28,18 @@ from web4mlx.stages import Line
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: `find` returns a finished artifact of the same work or None, `make` does the work."""
+    """A stage: `find` returns a finished artifact of the same work or None, `make` does the work.
+
+    What a stage with `goes_on` refuses is reported when the line has ended; one with `needs_clearance` is
+    left out after such a refusal.
+    """
 
     name: str
     find: Callable[[Line], Path | None]
     make: Callable[[Line, EventLog], Path]
     keep: Callable[[Line, Path], None] = lambda line, artifact: None
+    goes_on: bool = False
+    needs_clearance: bool = False
 
 
 def run_pipeline(config: RunConfig, config_file: Path, show: EventSink, *, quiet: bool = False) -> Line:
@@ -41,27 +55,51 @@ def run_pipeline(config: RunConfig, config_file: Path, show: EventSink, *, quiet
         The line with the artifacts of all stages.
 
     Raises:
+        CheckFailed: A check after the export said no; names all that did.
         Web4Error: A stage failed; its event names it. What was finished is kept.
     """
-    from web4mlx.estimate import StageTimes
-
     needs_data = config.data.sample_scale is None
     check_paths(config, config_file, need_data=needs_data)
     line = Line(config, config_file, show, quiet)
     times = StageTimes(config)
     keep_awake(os.getpid())
+    refusals: list[CheckFailed] = []
     for stage in STAGES:
-        with line.log(stage.name) as log:
-            done = stage.find(line)
-            if done is None:
-                left = times.before(stage.name, line.base)
-                if left is not None:
-                    log.write(Progress, done=0, message="the whole line: about", eta_s=left)
-                done = make(stage, line, log)
-            else:
-                log.write(Started, plan={"already done": str(done)})
-            stage.keep(line, done)
+        if stage.needs_clearance and refusals:
+            continue
+        try:
+            do_stage(stage, line, times)
+        except CheckFailed as error:
+            if not stage.goes_on:
+                raise
+            refusals.append(error)
+    report_refusals(refusals)
     return line
+
+
+def do_stage(stage: Stage, line: Line, times: StageTimes) -> None:
+    """Do a stage's work, or find it done."""
+    with line.log(stage.name) as log:
+        done = stage.find(line)
+        if done is None:
+            left = times.before(stage.name, line.base)
+            if left is not None:
+                log.write(Progress, done=0, message="the whole line: about", eta_s=left)
+            done = make(stage, line, log)
+        else:
+            log.write(Started, plan={"already done": str(done)})
+        stage.keep(line, done)
+
+
+def report_refusals(refusals: list[CheckFailed]) -> None:
+    """Report what the checks of a line refused.
+
+    Raises:
+        CheckFailed: They refused something.
+    """
+    if refusals:
+        hints = dict.fromkeys(error.hint for error in refusals if error.hint)
+        raise CheckFailed("; ".join(error.message for error in refusals), " ".join(hints))
 
 
 def make(stage: Stage, line: Line, log: EventLog) -> Path:
@@ -86,6 +124,10 @@ STAGES = (
     Stage("fuse", stages.find_merged, stages.merge, _keep("merged")),
     Stage("export", stages.find_gguf, stages.export_gguf, _keep("gguf")),
     Stage("ask", lambda line: None, stages.ask_models),
-    Stage("evaluate", lambda line: None, stages.evaluate_model),
-    Stage("import", lambda line: None, stages.import_model),
+    Stage("evaluate", lambda line: None, stages.evaluate_model, goes_on=True),
+    Stage("import", lambda line: None, stages.import_model, needs_clearance=True),
+    Stage("rag build", store_stages.find_build, store_stages.build_store),
+    Stage("rag check", store_stages.find_check, store_stages.check_store, goes_on=True),
+    Stage("smoke", last_stages.find_smoke, last_stages.smoke_test, goes_on=True),
+    Stage("mark", last_stages.find_marks, last_stages.mark_trained),
 )

@@ -13,9 +13,9 @@ REPOSITORY, TOOLS = "repo", "tools"
 class RagConfig(Section):
     """The retrieval store of a run.
 
-    `settings` is a file like configs/rag.toml, or a shipped name. `db` is the store's folder; None is `rag` in
-    the outputs. `source` is the repository that the line indexes, `tools` the folder of tool examples; without
-    a source the line builds no store. With `sample_scale` a source that is missing is generated.
+    `settings` is a file like configs/rag.toml, or a shipped name. `db` is the store's folder; None is `rag`
+    in the outputs. `source` is the repository that the line indexes, `tools` the folder of tool examples;
+    without a source the line builds no store. With `sample_scale` a missing source is generated.
     """
 
     settings: str = "rag"
@@ -28,10 +28,7 @@ class RagConfig(Section):
     @model_validator(mode="after")
     def _sample_has_its_places(self) -> "RagConfig":
         places = (self.source, self.tools)
-        wanted = self.source and (
-            self.source.parent / REPOSITORY,
-            self.source.parent / TOOLS,
-        )
+        wanted = self.source and (self.source.parent / REPOSITORY, self.source.parent / TOOLS)
         if self.sample_scale and places != wanted:
             raise ValueError(
                 f"with rag.sample_scale, source and tools are FOLDER/{REPOSITORY} and FOLDER/{TOOLS}"

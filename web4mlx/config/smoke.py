@@ -13,8 +13,8 @@ class SmokeConfig(Section):
     """Budgets and expected content of the three smoke tests.
 
     Times count from the question, retrieval included, on a model that is loaded and has answered before.
-    `trained_content` is what the answer to the first test must speak of; `|` separates alternatives, upper and
-    lower case are the same.
+    `trained_content` is what the answer to the first test must speak of; `|` separates alternatives, upper
+    and lower case are the same.
     """
 
     trained_first_token_ms: Milliseconds = 200

@@ -9,7 +9,7 @@ from web4mlx.config.serving import AssistantConfig
 from web4mlx.engines.base import Engine, Request, Response
 from web4mlx.modelfile import Modelfile, sampling_options
 
-# One of each kind: the first answer of a kind loads pages, embedder and caches. None is a smoke test's question.
+# One of each kind: the first answer of a kind loads pages, embedder and caches. No test asks any of them.
 WARM_UP = (
     "What is Radical OOP?",
     "How did we hand over open work in the past?",
