@@ -40,7 +40,7 @@ def json_calls(text: str) -> Iterator[Call]:
         call = as_call(value)
         if call is not None:
             yield call
-        at = text.find("{", end)
+        at = text.find("{", end if call else at + 1)  # a call may stand inside another object
 
 
 def as_call(value: Any) -> Call | None:
