@@ -16,6 +16,7 @@ from web4mlx.events import EventLog
 from web4mlx.rag.build import BuildRequest, build_store
 from web4mlx.rag.embedder_source import open_embedder
 from web4mlx.rag.sample import write_sample
+from web4mlx.rag.sample.write import SCALES
 from web4mlx.rag.settings import EmbedderSettings
 from web4mlx.smoke.asking import Bench
 from web4mlx.smoke.report import ALL_PASSED, SmokeReport
@@ -42,6 +43,7 @@ history_first_token_ms = 1e9
 tools_total_ms = 1e9
 """
 CALL = '{"name": "read_file", "arguments": {"path": "Button.tsx"}}'
+FEW = {"pdcas": 10, "components": 1, "process_docs": 1, "tool_core": 120, "tool_neg": 3}
 WORDS = ("The constructor", " is empty,", " init", " sets the state.", CALL)
 
 
@@ -179,8 +181,9 @@ def test_a_dry_run_asks_nothing(project: Path, db: Path, capsys: pytest.CaptureF
 
 
 def test_the_sample_store_with_the_real_embedder_serves_all_three(
-    project: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setitem(SCALES, "demo", FEW)
     log = EventLog(None, "test", "rag")
     write_sample(project / "rag", "demo", 7, log)
     request = BuildRequest(project / "rag" / "repo", project / "outputs" / "rag", project / "rag" / "tools")

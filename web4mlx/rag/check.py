@@ -129,7 +129,11 @@ def require_passed(report: CheckReport) -> None:
         CheckFailed: Names what failed.
     """
     failed = [one.name for one in report.findings if one.verdict in ("failed", "errored")]
-    slow = [f"{one.kind} queries too slow" for one in report.latencies if not one.is_in_budget]
+    slow = [
+        f"{one.kind} queries too slow ({one.p95_ms:.0f} ms, budget {one.budget_ms:g} ms)"
+        for one in report.latencies
+        if not one.is_in_budget
+    ]
     if failed or slow:
         raise CheckFailed(
             f"{report.store}: {', '.join(failed + slow)}",
