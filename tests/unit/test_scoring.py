@@ -159,3 +159,27 @@ def test_a_checker_that_breaks_makes_its_case_errored_and_the_others_go_on(
     assert result.reports["tron_format"].errored == 100
     assert result.reports["refusal"].gate == "passed"
     assert not result.final.cleared
+
+
+@pytest.mark.parametrize("harness", NAMES)
+def test_a_control_token_in_the_answer_fails_the_case(tmp_path: Path, harness: str) -> None:
+    (first,) = first_ids(harness, 1)
+    leaking = {first: answers()[first] + "\n<|im_start|>user"}
+    report = score_only(complete_run(tmp_path, leaking), tmp_path).reports[harness]
+    assert (report.failed, report.errored) == (1, 0)
+    assert report.cases[0].reasons == ("control token in the answer: <|im_start|>",)
+
+
+def test_a_refusal_with_a_control_token_is_a_miss_in_the_figures_too(tmp_path: Path) -> None:
+    (key,) = [name for name in answers() if name.endswith("refusal-jest-01-ban")]
+    changes = {key: answers()[key] + "<|im_end|>"}
+    report = score_only(complete_run(tmp_path, changes), tmp_path).reports["refusal"]
+    assert (report.figures["tp"], report.figures["fn"]) == (99, 1)
+    assert report.score == pytest.approx(report.figures["f1"])
+
+
+@pytest.mark.parametrize("harmless", ["`Array<| 'a' | 'b'>` is a union.", "a <| b |> c", "<| is an operator"])
+def test_what_only_looks_like_a_control_token_fails_nothing(tmp_path: Path, harmless: str) -> None:
+    (first,) = first_ids("pdca_schema", 1)
+    changes = {first: f"{answers()[first]}\n\n{harmless}\n"}
+    assert score_only(complete_run(tmp_path, changes), tmp_path).reports["pdca_schema"].failed == 0
