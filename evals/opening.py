@@ -112,7 +112,6 @@ def conditions_of(config: RunConfig, typed: Typed) -> Conditions:
         modelfile=modelfile,
         options=sampling_options(modelfile, seed=seed, max_tokens=typed.max_tokens),
         training_files=config.data.train,
-        near_duplicate=config.data.near_duplicate_similarity,
         parallel=typed.parallel or config.evals.parallel,
         use_cache=typed.use_cache,
     )

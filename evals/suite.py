@@ -69,7 +69,6 @@ class Conditions:
     modelfile: Modelfile
     options: SamplingOptions
     training_files: tuple[Path, ...]
-    near_duplicate: float
     parallel: int
     use_cache: bool = True
 
@@ -148,7 +147,7 @@ def begin_run(
         subject=subject,
         cases={name: tuple(case.id for case in some) for name, some in cases.items()},
         planned={name: load_harness(name).planned for name in NAMES},
-        leak_check=check_leaks(cases, conditions.training_files, conditions.near_duplicate),
+        leak_check=check_leaks(cases, conditions.training_files),
         is_baseline=selection.is_baseline,
     )
     run = find_same(conditions.outputs, header) if resume or conditions.use_cache else None

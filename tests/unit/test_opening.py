@@ -15,6 +15,6 @@ def test_ollama_gets_the_modelfiles_context(monkeypatch: pytest.MonkeyPatch) -> 
     asked: dict[str, Any] = {}
     monkeypatch.setattr("web4mlx.engines.ollama.OllamaEngine", lambda model, **given: asked.update(given))
     modelfile = Modelfile("x.gguf", parameters={"num_ctx": 8192})
-    conditions = Conditions(Path("outputs"), modelfile, SamplingOptions(seed=7), (), 0.85, 1)
+    conditions = Conditions(Path("outputs"), modelfile, SamplingOptions(seed=7), (), 1)
     reach(Target("m", "ollama", ("http://127.0.0.1:1",)), "http://127.0.0.1:1", conditions)
     assert asked == {"host": "http://127.0.0.1:1", "context": 8192, "allow_remote": False}
