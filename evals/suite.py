@@ -119,6 +119,8 @@ def describe_subject(model: str, engine: Engine, conditions: Conditions) -> Subj
         model_sha256=digests[0] if not digests[1] else sha256_bytes("".join(digests).encode()),
         suite_version=suite_version(),
         system_sha256=sha256_bytes(conditions.modelfile.system.encode()),
+        messages_sha256=conditions.modelfile.messages_sha256,
+        context=conditions.modelfile.context,
         template_sha256=str(said.get("chat_template_sha256") or ""),
         seed=conditions.options.seed or 0,
         options=plain_options(conditions.options),

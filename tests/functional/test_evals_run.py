@@ -117,6 +117,18 @@ def test_another_model_gets_none_of_the_cached_answers(workplace: Path) -> None:
     assert not any(json.loads(line)["cached"] for line in lines(runs(workplace)[-1]))
 
 
+@pytest.mark.parametrize("line", ["PARAMETER num_ctx 1024", "MESSAGE user Hi\nMESSAGE assistant Hi."])
+def test_another_context_and_other_messages_make_another_run_and_use_no_cached_answer(
+    workplace: Path, line: str
+) -> None:
+    run("--harness", "refusal", "--limit", "2")
+    modelfile = workplace / "Modelfile"
+    modelfile.write_text(modelfile.read_text().replace("PARAMETER num_ctx 512", line))
+    run("--harness", "refusal", "--limit", "2")
+    first, second = runs(workplace)
+    assert not any(json.loads(answer)["cached"] for answer in lines(second))
+
+
 def test_a_limited_run_is_no_decision(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--limit", "30") == 1
     assert "30 of 100 cases were asked" in capsys.readouterr().out

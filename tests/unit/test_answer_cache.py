@@ -25,6 +25,8 @@ def test_an_answer_comes_back(tmp_path: Path) -> None:
         {"model_sha256": "f" * 64},
         {"template_sha256": "f" * 64},
         {"system_sha256": "f" * 64},
+        {"messages_sha256": "f" * 64},
+        {"context": 8192},
         {"seed": 8},
         {"options": {"temperature": 0.3}},
         {"engine": {"engine": "llama.cpp", "version": "2"}},

@@ -60,6 +60,8 @@ def test_only_a_run_of_the_same_work_is_resumed(tmp_path: Path) -> None:
     new_run(tmp_path / "evals" / "run_1", CASES, model_sha256="e" * 64)
     new_run(tmp_path / "evals" / "run_2", {"refusal": ("r1",)})
     new_run(tmp_path / "evals" / "run_3", CASES, seed=8)
+    new_run(tmp_path / "evals" / "run_4", CASES, context=8192)
+    new_run(tmp_path / "evals" / "run_5", CASES, messages_sha256="e" * 64)
     assert find_same(tmp_path, wanted) is None
     mine = new_run(
         tmp_path / "evals" / "run_0", CASES, engine={"engine": "llama.cpp", "version": "1", "threads": 9}
