@@ -11,7 +11,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from evals.run_file import Answered, comparable
+from evals.run_file import Answered
+from evals.runs import comparable
 from web4mlx.artifacts import cache_folder, sha256_bytes
 from web4mlx.engines.base import Request
 from web4mlx.reports import Subject

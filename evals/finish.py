@@ -163,7 +163,7 @@ def require_passed(result: Result, harness: str) -> None:
 
 def describe_runs(outputs: Path) -> list[dict[str, Any]]:
     """The runs of an outputs folder, newest first: what, how far, decided how."""
-    from evals.run_file import runs_of
+    from evals.runs import runs_of
 
     return [describe_run(run) for run in runs_of(outputs)]
 

@@ -14,7 +14,8 @@ from evals.cache import AnswerCache
 from evals.cases import Case
 from evals.harnesses import CANARY, NAMES, load_harness
 from evals.leaks import check_leaks
-from evals.run_file import RunFile, RunHeader, find_same
+from evals.run_file import RunFile, RunHeader
+from evals.runs import find_same
 from evals.version import suite_version
 from web4mlx.artifacts import new_run_name, sha256_bytes
 from web4mlx.engines.base import Engine, SamplingOptions

@@ -25,7 +25,8 @@ def score(
     Example: evals score outputs/evals/run_20260101_120000
     """
     from evals.finish import execute_tools, finish_run, score_only
-    from evals.run_file import RunFile, newest_run
+    from evals.run_file import RunFile
+    from evals.runs import newest_run
     from web4mlx.config import find_config, load_config
 
     folder = outputs or (run.parent.parent if run else load_config(find_config(config)).outputs)

@@ -15,6 +15,9 @@ from evals.outcome import Outcome
 from evals.run_file import RESPONSES, LeakCheck, RunFile, RunHeader
 from tests.right_answers import right_answers
 from tests.run_files import answer, keep, subject
+from web4mlx.artifacts import sha256_bytes
+from web4mlx.deploy.clearance import require_clearance
+from web4mlx.deploy.suite import installed_suite
 from web4mlx.errors import CheckFailed, StageCrashed
 from web4mlx.reports import CANARY_REPORT, FINAL_REPORT, FinalReport, HarnessReport, read_report
 
@@ -183,3 +186,17 @@ def test_what_only_looks_like_a_control_token_fails_nothing(tmp_path: Path, harm
     (first,) = first_ids("pdca_schema", 1)
     changes = {first: f"{answers()[first]}\n\n{harmless}\n"}
     assert score_only(complete_run(tmp_path, changes), tmp_path).reports["pdca_schema"].failed == 0
+
+
+def test_a_run_whose_header_and_reports_name_another_file_does_not_clear_it(tmp_path: Path) -> None:
+    evaluated, other = (tmp_path / name for name in ("evaluated.gguf", "other.gguf"))
+    evaluated.write_bytes(b"good")
+    other.write_bytes(b"bad")
+    digest, wanted = sha256_bytes(b"good"), sha256_bytes(b"bad")
+    run = complete_run(tmp_path, subject=subject(model=str(evaluated), model_sha256=digest))
+    assert finish_run(run, tmp_path).final.cleared
+    assert require_clearance(evaluated, tmp_path, installed_suite()).sha256 == digest
+    for file in (*tmp_path.glob("*.json"), run.folder / "run.json"):
+        file.write_text(file.read_text("utf-8").replace(digest, wanted), "utf-8")
+    with pytest.raises(CheckFailed, match=r"not an answer of what run\.json describes"):
+        require_clearance(other, tmp_path, installed_suite())
