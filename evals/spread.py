@@ -6,7 +6,6 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from web4mlx.engines.base import AnswerStream, Engine, Request, Response
-from web4mlx.errors import Web4Error
 
 
 class SpreadEngine:
@@ -26,7 +25,7 @@ class SpreadEngine:
         waiting: SimpleQueue[Request] = SimpleQueue()
         for request in requests:
             waiting.put(request)
-        done: SimpleQueue[Response | Web4Error] = SimpleQueue()
+        done: SimpleQueue[Response | Exception] = SimpleQueue()
         stop = threading.Event()
 
         def work(engine: Engine) -> None:
@@ -37,7 +36,7 @@ class SpreadEngine:
                     continue  # another engine may fail and hand its question back
                 try:
                     done.put(next(iter(engine.generate([request]))))
-                except Web4Error as error:
+                except Exception as error:  # handed to the reader, who would wait for ever
                     waiting.put(request)
                     done.put(error)
                     return
@@ -52,17 +51,18 @@ class SpreadEngine:
             stop.set()
 
     def _collect(
-        self, done: "SimpleQueue[Response | Web4Error]", workers: list[threading.Thread], left: int
+        self, done: "SimpleQueue[Response | Exception]", workers: list[threading.Thread], left: int
     ) -> Iterator[Response]:
-        failure: Web4Error | None = None
+        failure: Exception | None = None
         while left:
             try:
                 result = done.get(timeout=0.2)
             except Empty:
-                if failure is not None and not any(worker.is_alive() for worker in workers):
+                is_over = not any(worker.is_alive() for worker in workers) and done.empty()
+                if failure is not None and is_over:
                     raise failure from None
                 continue
-            if isinstance(result, Web4Error):
+            if isinstance(result, Exception):
                 failure = result
             else:
                 left -= 1

@@ -53,3 +53,21 @@ def test_when_all_are_dead_the_error_comes_after_what_was_answered() -> None:
         got.extend(response.id for response in engine.generate(REQUESTS, 1))
     assert len(got) == 8
     assert engine.describe()["endpoints"] == 2
+
+
+class Broken(Server):
+    """An engine with a fault of its own: no error that a user could act on."""
+
+    def generate(self, requests: Sequence[Request], parallel: int = 1) -> Iterator[Response]:
+        raise TypeError("usage is a list")
+
+
+def test_an_unexpected_error_ends_the_asking_and_does_not_hang() -> None:
+    engine = SpreadEngine([Broken("a")])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="usage is a list"):
+        list(engine.generate(REQUESTS, 2))
+
+
+def test_the_questions_of_a_broken_engine_go_to_the_others() -> None:
+    engine = SpreadEngine([Broken("a"), Server("b")])  # type: ignore[list-item]
+    assert {response.text for response in engine.generate(REQUESTS, 1)} == {"b"}
