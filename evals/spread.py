@@ -6,6 +6,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from web4mlx.engines.base import AnswerStream, Engine, Request, Response
+from web4mlx.errors import UsageError
+
+SAME = ("engine", "version", "sha256", "chat_template_sha256")
 
 
 class SpreadEngine:
@@ -73,8 +76,17 @@ class SpreadEngine:
         return self.engines[0].stream(request)
 
     def describe(self) -> dict[str, Any]:
-        """The first engine's description, and how many there are."""
-        return self.engines[0].describe() | {"endpoints": len(self.engines)}
+        """The first engine's description, and how many there are.
+
+        Raises:
+            UsageError: They do not serve the same; a run is of one model.
+        """
+        said = [engine.describe() for engine in self.engines]
+        for field in SAME:
+            if len(values := dict.fromkeys(str(one.get(field) or "unknown") for one in said)) > 1:
+                listed = ", ".join(values)
+                raise UsageError(f"the endpoints differ in {field}: {listed}", "Name those of one model.")
+        return said[0] | {"endpoints": len(self.engines)}
 
     def close(self) -> None:
         """Close all engines."""
