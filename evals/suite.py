@@ -143,6 +143,9 @@ def begin_run(
 
     Raises:
         MissingPrerequisite: `resume` is asked for, and there is nothing to resume.
+    A model without a digest is known by its name alone, which says nothing of its bytes: such a run goes on
+    only when that is asked for.
+
     """
     cases = selection.cases()
     header = RunHeader(
@@ -153,7 +156,8 @@ def begin_run(
         leak_check=check_leaks(cases, conditions.training_files),
         is_baseline=selection.is_baseline,
     )
-    run = find_same(conditions.outputs, header) if resume or conditions.use_cache else None
+    is_known = conditions.use_cache and bool(subject.model_sha256)
+    run = find_same(conditions.outputs, header) if resume or is_known else None
     if run is None and resume:
         raise MissingPrerequisite(
             f"{conditions.outputs / 'evals'}: no run of this model with these settings",

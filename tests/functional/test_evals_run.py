@@ -200,6 +200,17 @@ def test_an_endpoint_that_dies_half_way_is_no_verdict_and_loses_nothing(
     assert json.loads((folder / "eval_tron_format.json").read_text())["errored"] == 0
 
 
+def test_a_served_model_of_the_same_name_is_asked_again(workplace: Path) -> None:
+    arguments = ("run", "m", "-c", "config.toml", "--harness", "tron_format", "--limit", "5")
+    with scripted(*[(200, GOOD)] * 10) as url:
+        evals(*arguments, "--endpoint", url)
+        evals(*arguments, "--endpoint", url)
+    first, second = runs(workplace)
+    assert len(lines(first)) == len(lines(second)) == 5
+    assert evals(*arguments, "--endpoint", url, "--resume") in (1, 3)
+    assert len(runs(workplace)) == 2
+
+
 def test_score_list_compare_and_report_work_from_the_stored_answers(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
