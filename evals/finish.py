@@ -144,7 +144,7 @@ def require_cleared(result: Result) -> None:
     """
     require_answers(result)
     if not result.final.cleared and not result.run.header.is_baseline:
-        raise CheckFailed(result.final.decision, f"The failing cases: {result.html}")
+        raise CheckFailed(result.final.decision, f"The failing cases: {result.html}" if result.html else "")
 
 
 def require_passed(result: Result, harness: str) -> None:

@@ -219,9 +219,10 @@ def test_score_list_compare_and_report_work_from_the_stored_answers(
     (workplace / "model.gguf").unlink()
     one, other = (str(folder) for folder in runs(workplace))
     capsys.readouterr()
-    assert evals("score", one, "--json") == 0
+    assert evals("score", one, "--json") == 1
     scored = json.loads(capsys.readouterr().out)
     assert scored == json.loads((Path(one) / FINAL_REPORT).read_text())
+    assert not scored["cleared"]
     assert evals("compare", one, other, "--json") == 0
     assert json.loads(capsys.readouterr().out)
     assert evals("compare", one, other, "--noise") == 0
