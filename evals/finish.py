@@ -59,12 +59,16 @@ def finish_run(run: RunFile, outputs: Path) -> Result:
     Args:
         run: The run, complete or not.
         outputs: The folder whose reports a complete run replaces.
+
+    Raises:
+        StageCrashed: A case of the base model could not be asked or scored; nothing is recorded.
     """
     scored = score_run(run, find_baseline(outputs))
     folders = [run.folder, outputs] if is_complete(run) else [run.folder]
     html = publish(scored, *folders)
     incident = None
     if run.header.is_baseline:
+        require_answers(Result(run, scored.harnesses, scored.final, html))
         record_baseline(scored, outputs)
     elif is_complete(run):
         incident = None if scored.final.cleared else report_incident(scored, outputs)

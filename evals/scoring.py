@@ -158,9 +158,18 @@ def is_complete(run: RunFile) -> bool:
 
 
 def find_baseline(outputs: Path) -> BaselineMetrics | None:
-    """The recorded scores of the base model; None when there are none or they are of another suite."""
+    """The recorded scores of the base model; None when there are none or they are of another suite.
+
+    They decide nothing, so a damaged record is said and passed over.
+    """
     path = outputs / BASELINE
     if not path.is_file():
         return None
-    found = read_report(path, BaselineMetrics)
+    try:
+        found = read_report(path, BaselineMetrics)
+    except CheckFailed as error:
+        from web4mlx.cli.output import note
+
+        note(f"warning: {error.message}; no scores of the base model are shown")
+        return None
     return found if found.subject.suite_version == suite_version() else None

@@ -43,8 +43,10 @@ class Selection:
         """The named harnesses, or all when none is named.
 
         Raises:
-            UsageError: A name is unknown, or too few cases for a baseline.
+            UsageError: A name is unknown, or too few cases or harnesses for a baseline.
         """
+        if is_baseline and harnesses:
+            raise UsageError("--baseline is recorded of all harnesses", "Leave --harness away.")
         for name in harnesses:
             load_harness(name)
         if is_baseline and limit is not None and limit < LEAST:
@@ -141,11 +143,11 @@ def begin_run(
 ) -> tuple[RunFile, dict[str, tuple[Case, ...]]]:
     """Go on with the run of the same work, or start one. Without the cache a new one is started.
 
-    Raises:
-        MissingPrerequisite: `resume` is asked for, and there is nothing to resume.
     A model without a digest is known by its name alone, which says nothing of its bytes: such a run goes on
     only when that is asked for.
 
+    Raises:
+        MissingPrerequisite: `resume` is asked for, and there is nothing to resume.
     """
     cases = selection.cases()
     header = RunHeader(

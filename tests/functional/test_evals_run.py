@@ -246,6 +246,7 @@ def test_score_list_compare_and_report_work_from_the_stored_answers(
         (("run", "--engine", "ollama"), 2, "name of its model"),
         (("run", "model.gguf", "--resume"), 3, "no run of this model"),
         (("run", "--baseline", "model.gguf", "--limit", "5"), 2, "at least 25"),
+        (("run", "--baseline", "model.gguf", "--harness", "refusal"), 2, "of all harnesses"),
         (("score",), 3, "no run of the suite"),
         (("compare", "a", "b"), 3, "no run of the suite"),
     ],

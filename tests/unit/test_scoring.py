@@ -19,7 +19,7 @@ from web4mlx.artifacts import sha256_bytes
 from web4mlx.deploy.clearance import require_clearance
 from web4mlx.deploy.suite import installed_suite
 from web4mlx.errors import CheckFailed, StageCrashed
-from web4mlx.reports import CANARY_REPORT, FINAL_REPORT, FinalReport, HarnessReport, read_report
+from web4mlx.reports import BASELINE, CANARY_REPORT, FINAL_REPORT, FinalReport, HarnessReport, read_report
 
 
 @cache
@@ -200,3 +200,19 @@ def test_a_run_whose_header_and_reports_name_another_file_does_not_clear_it(tmp_
         file.write_text(file.read_text("utf-8").replace(digest, wanted), "utf-8")
     with pytest.raises(CheckFailed, match=r"not an answer of what run\.json describes"):
         require_clearance(other, tmp_path, installed_suite())
+
+
+def test_a_baseline_with_an_unanswered_case_is_no_fault_of_the_arguments(tmp_path: Path) -> None:
+    left_out = {first_ids("refusal", 1)[0]: "LEFT OUT"}
+    with pytest.raises(StageCrashed, match="1 of refusal"):
+        finish_run(complete_run(tmp_path, left_out, is_baseline=True), tmp_path)
+    assert not (tmp_path / BASELINE).exists()
+
+
+@pytest.mark.parametrize("content", ["{", '{"scores": 1}', '{"subject": {"suite_version": "0"}}'])
+def test_a_damaged_baseline_is_said_and_decides_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    (tmp_path / BASELINE).write_text(content)
+    assert finish_run(complete_run(tmp_path), tmp_path).final.cleared
+    assert "baseline_metrics.json: not a valid report" in capsys.readouterr().err
