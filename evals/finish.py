@@ -8,19 +8,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evals.baseline import baseline_metrics
 from evals.harnesses import load_harness
 from evals.run_file import RunFile
 from evals.scoring import Scored, find_baseline, is_complete, score_run, write_reports
-from evals.version import suite_version
 from web4mlx.artifacts import atomic_write
-from web4mlx.errors import CheckFailed, MissingPrerequisite, StageCrashed
-from web4mlx.reports import BASELINE, FINAL_REPORT, Figure, FinalReport, HarnessReport, read_report
+from web4mlx.errors import CheckFailed, StageCrashed
+from web4mlx.reports import BASELINE, Figure, FinalReport, HarnessReport
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    pass
 
 HTML_REPORT = "eval_report.html"
 TOOL_EXECUTION = "tool_execution.json"
@@ -163,42 +162,3 @@ def require_passed(result: Result, harness: str) -> None:
     if report.gate != "passed":
         reasons = "; ".join(report.gate_reasons)
         raise CheckFailed(f"{report.title}: {report.passed} of {report.total} passed: {reasons}")
-
-
-def describe_runs(outputs: Path) -> list[dict[str, Any]]:
-    """The runs of an outputs folder, newest first: what, how far, decided how."""
-    from evals.runs import runs_of
-
-    return [describe_run(run) for run in runs_of(outputs)]
-
-
-def describe_run(run: RunFile) -> dict[str, Any]:
-    """One line of the list; `decision` is the report's, unless the suite has changed since."""
-    planned = sum(map(len, run.header.cases.values()))
-    missing = sum(map(len, run.missing().values()))
-    try:
-        decision = read_report(run.folder / FINAL_REPORT, FinalReport).decision
-    except (CheckFailed, MissingPrerequisite):
-        decision = "not scored" if not missing else "not finished"
-    if run.header.subject.suite_version != suite_version():
-        decision = f"of suite {run.header.subject.suite_version}: {decision}"
-    subject = run.header.subject
-    return {
-        "run": run.folder.name,
-        "model": subject.model,
-        "sha256": subject.model_sha256[:12],
-        "kind": "baseline" if run.header.is_baseline else "complete" if is_complete(run) else "partial",
-        "answered": f"{planned - missing}/{planned}",
-        "seed": subject.seed,
-        "decision": decision,
-    }
-
-
-def runs_table(runs: list[dict[str, Any]]) -> "RenderableType":
-    """The list as a table."""
-    from rich.table import Table
-
-    table = Table(*(runs[0] if runs else ("no runs",)), box=None, pad_edge=False)
-    for run in runs:
-        table.add_row(*map(str, run.values()))
-    return table

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evals.run_file import HEADER, RunFile, RunHeader
+from web4mlx.artifacts import new_run_name
 from web4mlx.errors import CheckFailed, MissingPrerequisite
 from web4mlx.reports import Subject
 
@@ -44,3 +45,14 @@ def comparable(subject: Subject) -> dict[str, object]:
     """What decides an answer, as far as it can be known; a model is its bytes, or else its name."""
     fields = subject.model_dump(exclude={"engine"} | ({"model"} if subject.model_sha256 else set()))
     return fields | {"engine": subject.engine.get("engine"), "version": subject.engine.get("version")}
+
+
+def new_folder(outputs: Path) -> Path:
+    """A name for a new run that no run has."""
+    name = outputs / "evals" / new_run_name("run")
+    number = 2
+    folder = name
+    while folder.exists():
+        folder = name.with_name(f"{name.name}_{number}")
+        number += 1
+    return folder

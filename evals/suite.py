@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from evals.asking import Asking, ask_missing
 from evals.baseline import LEAST, stratified_subset
-from evals.cache import AnswerCache
+from evals.cache import open_cache
 from evals.cases import Case
 from evals.harnesses import CANARY, NAMES, load_harness
 from evals.leaks import check_leaks
 from evals.run_file import RunFile, RunHeader
-from evals.runs import find_same
+from evals.runs import find_same, new_folder
 from evals.version import suite_version
-from web4mlx.artifacts import new_run_name, sha256_bytes
+from web4mlx.artifacts import sha256_bytes
 from web4mlx.engines.base import Engine, SamplingOptions
 from web4mlx.errors import MissingPrerequisite, UsageError, Web4Error
 from web4mlx.events import EventLog, EventSink, Finished, Started
@@ -168,17 +168,6 @@ def begin_run(
     return run or RunFile.create(new_folder(conditions.outputs), header), cases
 
 
-def new_folder(outputs: Path) -> Path:
-    """A name for a new run that no run has."""
-    name = outputs / "evals" / new_run_name("run")
-    number = 2
-    folder = name
-    while folder.exists():
-        folder = name.with_name(f"{name.name}_{number}")
-        number += 1
-    return folder
-
-
 def ask_model(
     run: RunFile, cases: dict[str, tuple[Case, ...]], engine: Engine, conditions: Conditions, show: EventSink
 ) -> None:
@@ -187,11 +176,11 @@ def ask_model(
     Raises:
         Web4Error: The engine failed; the message says how to go on. Nothing that was answered is lost.
     """
-    cache = AnswerCache() if conditions.use_cache else None
     with EventLog(run.folder / EVENTS, run.folder.name, "evals", show) as log:
         total, left = sum(map(len, cases.values())), sum(map(len, run.missing().values()))
         log.write(Started, plan={"run": str(run.folder), "cases": total, "to ask": left})
         started = time.monotonic()
+        cache = open_cache(log) if conditions.use_cache else None
         asking = Asking(run, conditions.modelfile, conditions.options, cache, log, conditions.parallel)
         try:
             asked = ask_missing(asking, engine, cases)
