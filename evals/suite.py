@@ -14,6 +14,7 @@ from evals.cache import open_cache
 from evals.cases import Case
 from evals.harnesses import CANARY, NAMES, load_harness
 from evals.leaks import check_leaks
+from evals.lineage import require_trained_files
 from evals.run_file import RunFile, RunHeader
 from evals.runs import find_same, new_folder
 from evals.version import suite_version
@@ -155,7 +156,7 @@ def begin_run(
         subject=subject,
         cases={name: tuple(case.id for case in some) for name, some in cases.items()},
         planned={name: load_harness(name).planned for name in NAMES},
-        leak_check=check_leaks(cases, conditions.training_files),
+        leak_check=require_trained_files(check_leaks(cases, conditions.training_files), subject.model),
         is_baseline=selection.is_baseline,
     )
     is_known = conditions.use_cache and bool(subject.model_sha256)

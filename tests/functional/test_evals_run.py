@@ -15,6 +15,7 @@ from evals.cli.main import app, load_commands
 from evals.harnesses import GATED, NAMES
 from tests.chat_server import GOOD, scripted
 from tests.micro_gguf import alphabet, write_micro_gguf
+from web4mlx.artifacts import Input, new_manifest, write_manifest
 from web4mlx.cli.main import run_program
 from web4mlx.reports import BASELINE, CANARY_REPORT, FINAL_REPORT
 
@@ -154,6 +155,19 @@ def test_a_prompt_in_a_training_file_blocks(workplace: Path, capsys: pytest.Capt
     (workplace / "data" / "a.jsonl").write_text(json.dumps(leaked) + "\n")
     assert run("--harness", "tron_format") == 1
     assert "1 prompt found in the training data" in capsys.readouterr().out
+
+
+def test_a_leak_check_of_other_files_than_the_models_own_blocks(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = workplace / "adapter"
+    folder.mkdir()
+    inputs = {"data:a.jsonl": Input(path="a.jsonl", sha256="f" * 64)}
+    write_manifest(folder, new_manifest("train", inputs=inputs))
+    adapter = {"adapter": Input(path=str(folder), sha256="0")}
+    write_manifest(workplace / "model.gguf", new_manifest("fuse", inputs=adapter))
+    assert run("--harness", "refusal", "--limit", "2") == 1
+    assert "the leak check did not run" in capsys.readouterr().out
 
 
 def test_a_killed_run_is_resumed_without_losing_an_answer(workplace: Path) -> None:
