@@ -1,7 +1,8 @@
 """After the asking: score a run, write what belongs where, and say what follows from it.
 
-Every run keeps its reports in its own folder. Only a complete run of a model that may be shipped writes the
-reports of the outputs folder, which the import reads; only such a run leaves an incident when it is blocked.
+Every run keeps its reports in its own folder. Only a complete run of the file that may be shipped, asked as
+it will be served, writes the reports of the outputs folder, which the import reads; only such a run leaves an
+incident when it is blocked.
 """
 
 import json
@@ -14,8 +15,8 @@ from evals.baseline import baseline_metrics
 from evals.harnesses import load_harness
 from evals.run_file import RunFile
 from evals.scoring import Scored, find_baseline, is_complete, score_run, write_reports
-from web4mlx.artifacts import atomic_write
-from web4mlx.errors import CheckFailed, StageCrashed
+from web4mlx.artifacts import atomic_write, read_manifest
+from web4mlx.errors import CheckFailed, MissingPrerequisite, StageCrashed
 from web4mlx.reports import BASELINE, Figure, FinalReport, HarnessReport
 
 if TYPE_CHECKING:
@@ -57,21 +58,41 @@ def finish_run(run: RunFile, outputs: Path) -> Result:
 
     Args:
         run: The run, complete or not.
-        outputs: The folder whose reports a complete run replaces.
+        outputs: The folder whose reports a complete run of the exported GGUF replaces.
 
     Raises:
         StageCrashed: A case of the base model could not be asked or scored; nothing is recorded.
     """
     scored = score_run(run, find_baseline(outputs))
-    folders = [run.folder, outputs] if is_complete(run) else [run.folder]
+    folders = [run.folder, outputs] if is_candidate(run, outputs) else [run.folder]
     html = publish(scored, *folders)
     incident = None
     if run.header.is_baseline:
         require_answers(Result(run, scored.harnesses, scored.final, html))
         record_baseline(scored, outputs)
-    elif is_complete(run):
+    elif is_candidate(run, outputs):
         incident = None if scored.final.cleared else report_incident(scored, outputs)
     return Result(run, scored.harnesses, scored.final, html, incident)
+
+
+def is_candidate(run: RunFile, outputs: Path) -> bool:
+    """Whether a run is of what the import would ship: complete, as configured, and of an exported GGUF.
+
+    Without an exported GGUF in the outputs folder there is nothing to mistake another file for.
+    """
+    from web4mlx.engines.open import newest_gguf
+
+    subject, model = run.header.subject, Path(run.header.subject.model)
+    if subject.engine.get("engine") != "llama.cpp" or not (is_complete(run) and run.header.is_configured):
+        return False
+    manifest = read_manifest(model)
+    if manifest and manifest.stage == "export" and model.resolve().parent == outputs.resolve():
+        return subject.model_sha256 in manifest.outputs.values()
+    try:
+        newest_gguf(outputs)
+    except MissingPrerequisite:
+        return True
+    return False
 
 
 def execute_tools(run: RunFile) -> dict[str, dict[str, Figure]]:

@@ -34,6 +34,7 @@ class RunHeader(Record):
     """What is asked of whom; written before the first answer.
 
     `cases` are the ids to ask of each harness, in order; `planned` the size of each complete harness.
+    `is_configured` says that the model was asked as the configuration says, with its Modelfile and seed.
     """
 
     format: Literal[1] = 1
@@ -43,6 +44,7 @@ class RunHeader(Record):
     planned: dict[str, int]
     leak_check: LeakCheck
     is_baseline: bool = False
+    is_configured: bool = True
 
     @property
     def subject_sha256(self) -> str:

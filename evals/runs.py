@@ -36,7 +36,7 @@ def find_same(outputs: Path, header: RunHeader) -> RunFile | None:
 
 def is_same_work(one: RunHeader, other: RunHeader) -> bool:
     """Whether two runs ask the same of the same model; threads and slots may differ."""
-    fields = ("cases", "planned", "leak_check", "is_baseline")
+    fields = ("cases", "planned", "leak_check", "is_baseline", "is_configured")
     same = all(getattr(one, name) == getattr(other, name) for name in fields)
     return same and comparable(one.subject) == comparable(other.subject)
 

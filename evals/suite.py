@@ -75,6 +75,7 @@ class Conditions:
     training_files: tuple[Path, ...]
     parallel: int
     use_cache: bool = True
+    is_configured: bool = True
 
 
 def evaluate(
@@ -158,6 +159,7 @@ def begin_run(
         planned={name: load_harness(name).planned for name in NAMES},
         leak_check=require_trained_files(check_leaks(cases, conditions.training_files), subject.model),
         is_baseline=selection.is_baseline,
+        is_configured=conditions.is_configured,
     )
     is_known = conditions.use_cache and bool(subject.model_sha256)
     run = find_same(conditions.outputs, header) if resume or is_known else None

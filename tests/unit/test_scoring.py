@@ -15,7 +15,7 @@ from evals.outcome import Outcome
 from evals.run_file import RESPONSES, LeakCheck, RunFile, RunHeader
 from tests.right_answers import right_answers
 from tests.run_files import answer, keep, subject
-from web4mlx.artifacts import sha256_bytes
+from web4mlx.artifacts import new_manifest, sha256_bytes, write_manifest
 from web4mlx.deploy.clearance import require_clearance
 from web4mlx.deploy.suite import installed_suite
 from web4mlx.errors import CheckFailed, StageCrashed
@@ -216,3 +216,37 @@ def test_a_damaged_baseline_is_said_and_decides_nothing(
     (tmp_path / BASELINE).write_text(content)
     assert finish_run(complete_run(tmp_path), tmp_path).final.cleared
     assert "baseline_metrics.json: not a valid report" in capsys.readouterr().err
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Path:
+    """An exported GGUF in the outputs folder."""
+    gguf = tmp_path / "web4-agent.gguf"
+    gguf.write_bytes(b"weights")
+    digest = {gguf.name: sha256_bytes(b"weights")}
+    write_manifest(gguf, new_manifest("export", outputs=digest))
+    return gguf
+
+
+@pytest.mark.parametrize(
+    ("what", "changes"),
+    [
+        ({"model": "web4-agent-f16.gguf", "model_sha256": "f" * 64}, {}),
+        ({"engine": {"engine": "ollama", "version": "1"}}, {}),
+        ({"model_sha256": "f" * 64}, {}),
+        ({}, {"is_configured": False}),
+    ],
+    ids=["another file", "a served model", "other bytes of that name", "another seed or Modelfile"],
+)
+def test_only_the_exported_file_as_configured_replaces_the_reports_of_the_outputs_folder(
+    tmp_path: Path, exported: Path, what: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    own = {"model": str(exported), "model_sha256": sha256_bytes(b"weights")}
+    wrong = {first_ids("canary", 1)[0]: "I do not know."}
+    other = complete_run(tmp_path / "elsewhere", wrong, subject=subject(**own | what), **changes)
+    result = finish_run(other, tmp_path)
+    assert result.incident is None
+    assert not (tmp_path / FINAL_REPORT).exists()
+    assert (other.folder / FINAL_REPORT).is_file()
+    finish_run(complete_run(tmp_path, subject=subject(**own)), tmp_path)
+    assert read_report(tmp_path / FINAL_REPORT, FinalReport).cleared
