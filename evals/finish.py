@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evals.baseline import baseline_metrics
 from evals.harnesses import load_harness
@@ -18,9 +17,6 @@ from evals.scoring import Scored, find_baseline, is_complete, score_run, write_r
 from web4mlx.artifacts import atomic_write, read_manifest
 from web4mlx.errors import CheckFailed, MissingPrerequisite, StageCrashed
 from web4mlx.reports import BASELINE, Figure, FinalReport, HarnessReport
-
-if TYPE_CHECKING:
-    pass
 
 HTML_REPORT = "eval_report.html"
 TOOL_EXECUTION = "tool_execution.json"
