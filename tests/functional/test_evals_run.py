@@ -15,6 +15,7 @@ from evals.cli.main import app, load_commands
 from evals.harnesses import GATED, NAMES
 from tests.chat_server import GOOD, scripted
 from tests.micro_gguf import alphabet, write_micro_gguf
+from web4mlx.artifacts import Input, new_manifest, write_manifest
 from web4mlx.cli.main import run_program
 from web4mlx.reports import BASELINE, CANARY_REPORT, FINAL_REPORT
 
@@ -117,6 +118,18 @@ def test_another_model_gets_none_of_the_cached_answers(workplace: Path) -> None:
     assert not any(json.loads(line)["cached"] for line in lines(runs(workplace)[-1]))
 
 
+@pytest.mark.parametrize("line", ["PARAMETER num_ctx 1024", "MESSAGE user Hi\nMESSAGE assistant Hi."])
+def test_another_context_and_other_messages_make_another_run_and_use_no_cached_answer(
+    workplace: Path, line: str
+) -> None:
+    run("--harness", "refusal", "--limit", "2")
+    modelfile = workplace / "Modelfile"
+    modelfile.write_text(modelfile.read_text().replace("PARAMETER num_ctx 512", line))
+    run("--harness", "refusal", "--limit", "2")
+    first, second = runs(workplace)
+    assert not any(json.loads(answer)["cached"] for answer in lines(second))
+
+
 def test_a_limited_run_is_no_decision(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--limit", "30") == 1
     assert "30 of 100 cases were asked" in capsys.readouterr().out
@@ -142,6 +155,19 @@ def test_a_prompt_in_a_training_file_blocks(workplace: Path, capsys: pytest.Capt
     (workplace / "data" / "a.jsonl").write_text(json.dumps(leaked) + "\n")
     assert run("--harness", "tron_format") == 1
     assert "1 prompt found in the training data" in capsys.readouterr().out
+
+
+def test_a_leak_check_of_other_files_than_the_models_own_blocks(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = workplace / "adapter"
+    folder.mkdir()
+    inputs = {"data:a.jsonl": Input(path="a.jsonl", sha256="f" * 64)}
+    write_manifest(folder, new_manifest("train", inputs=inputs))
+    adapter = {"adapter": Input(path=str(folder), sha256="0")}
+    write_manifest(workplace / "model.gguf", new_manifest("fuse", inputs=adapter))
+    assert run("--harness", "refusal", "--limit", "2") == 1
+    assert "the leak check did not run" in capsys.readouterr().out
 
 
 def test_a_killed_run_is_resumed_without_losing_an_answer(workplace: Path) -> None:
@@ -188,6 +214,17 @@ def test_an_endpoint_that_dies_half_way_is_no_verdict_and_loses_nothing(
     assert json.loads((folder / "eval_tron_format.json").read_text())["errored"] == 0
 
 
+def test_a_served_model_of_the_same_name_is_asked_again(workplace: Path) -> None:
+    arguments = ("run", "m", "-c", "config.toml", "--harness", "tron_format", "--limit", "5")
+    with scripted(*[(200, GOOD)] * 10) as url:
+        evals(*arguments, "--endpoint", url)
+        evals(*arguments, "--endpoint", url)
+    first, second = runs(workplace)
+    assert len(lines(first)) == len(lines(second)) == 5
+    assert evals(*arguments, "--endpoint", url, "--resume") in (1, 3)
+    assert len(runs(workplace)) == 2
+
+
 def test_score_list_compare_and_report_work_from_the_stored_answers(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,9 +233,10 @@ def test_score_list_compare_and_report_work_from_the_stored_answers(
     (workplace / "model.gguf").unlink()
     one, other = (str(folder) for folder in runs(workplace))
     capsys.readouterr()
-    assert evals("score", one, "--json") == 0
+    assert evals("score", one, "--json") == 1
     scored = json.loads(capsys.readouterr().out)
     assert scored == json.loads((Path(one) / FINAL_REPORT).read_text())
+    assert not scored["cleared"]
     assert evals("compare", one, other, "--json") == 0
     assert json.loads(capsys.readouterr().out)
     assert evals("compare", one, other, "--noise") == 0
@@ -222,6 +260,7 @@ def test_score_list_compare_and_report_work_from_the_stored_answers(
         (("run", "--engine", "ollama"), 2, "name of its model"),
         (("run", "model.gguf", "--resume"), 3, "no run of this model"),
         (("run", "--baseline", "model.gguf", "--limit", "5"), 2, "at least 25"),
+        (("run", "--baseline", "model.gguf", "--harness", "refusal"), 2, "of all harnesses"),
         (("score",), 3, "no run of the suite"),
         (("compare", "a", "b"), 3, "no run of the suite"),
     ],

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from evals.opening import Target, reach
+from evals.opening import Target, Typed, conditions_of, reach
 from evals.suite import Conditions
+from web4mlx.config import RunConfig
 from web4mlx.engines.base import SamplingOptions
 from web4mlx.modelfile import Modelfile
 
@@ -15,6 +16,29 @@ def test_ollama_gets_the_modelfiles_context(monkeypatch: pytest.MonkeyPatch) -> 
     asked: dict[str, Any] = {}
     monkeypatch.setattr("web4mlx.engines.ollama.OllamaEngine", lambda model, **given: asked.update(given))
     modelfile = Modelfile("x.gguf", parameters={"num_ctx": 8192})
-    conditions = Conditions(Path("outputs"), modelfile, SamplingOptions(seed=7), (), 0.85, 1)
+    conditions = Conditions(Path("outputs"), modelfile, SamplingOptions(seed=7), (), 1)
     reach(Target("m", "ollama", ("http://127.0.0.1:1",)), "http://127.0.0.1:1", conditions)
     assert asked == {"host": "http://127.0.0.1:1", "context": 8192, "allow_remote": False}
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_configured"),
+    [
+        (Typed(), True),
+        (Typed(parallel=2, seed=7, use_cache=False), True),
+        (Typed(seed=8), False),
+        (Typed(max_tokens=5), False),
+        (Typed(modelfile=Path("other")), False),
+        (Typed(modelfile=Path("Modelfile")), True),
+    ],
+    ids=str,
+)
+def test_another_seed_cap_or_modelfile_is_not_as_configured(
+    in_tmp: Path, typed: Typed, is_configured: bool
+) -> None:
+    (in_tmp / "Modelfile").write_text("FROM ./m.gguf\nPARAMETER num_predict 9\n")
+    (in_tmp / "other").write_text("FROM ./m.gguf\nPARAMETER num_predict 9\nPARAMETER num_ctx 512\n")
+    config = RunConfig.model_validate(
+        {"modelfile": "Modelfile", "data": {"train": ["a.jsonl"], "eval": "e.jsonl"}, "evals": {"seed": 7}}
+    )
+    assert conditions_of(config, typed).is_configured is is_configured
