@@ -63,6 +63,12 @@ def run_pipeline(config: RunConfig, config_file: Path, show: EventSink, *, quiet
     line = Line(config, config_file, show, quiet)
     times = StageTimes(config)
     keep_awake(os.getpid())
+    report_refusals(run_stages(line, times))
+    return line
+
+
+def run_stages(line: Line, times: StageTimes) -> list[CheckFailed]:
+    """Run the stages in their order; returns what the checks refused that the line goes on after."""
     refusals: list[CheckFailed] = []
     for stage in STAGES:
         if stage.needs_clearance and refusals:
@@ -73,8 +79,7 @@ def run_pipeline(config: RunConfig, config_file: Path, show: EventSink, *, quiet
             if not stage.goes_on:
                 raise
             refusals.append(error)
-    report_refusals(refusals)
-    return line
+    return refusals
 
 
 def do_stage(stage: Stage, line: Line, times: StageTimes) -> None:

@@ -12,7 +12,7 @@ from tests.micro_gguf import alphabet, write_micro_gguf
 from tests.rag_sources import WordEmbedder, build, write_files, write_tools
 from tests.serving import serving_gguf
 from web4mlx.assistant.one_thread import OneThread
-from web4mlx.assistant.store import Lazily, find_store
+from web4mlx.assistant.store import Lazily, describe_store, find_store
 from web4mlx.cli import ask
 from web4mlx.cli.main import run_program
 from web4mlx.config.serving import AssistantConfig
@@ -55,6 +55,13 @@ def test_without_a_store_there_is_none_and_a_named_one_must_exist(in_tmp: Path) 
         pass
 
 
+def test_the_runs_own_store_is_taken_when_it_has_been_built(in_tmp: Path, db: Path) -> None:
+    assert find_store(None, default=in_tmp / "nothing") is None
+    assert find_store(None, default=db) is not None
+    assert "has not been built" in describe_store(None, in_tmp / "nothing")
+    assert describe_store(None, db) == describe_store(db, in_tmp / "nothing") == str(db)
+
+
 def test_a_store_is_opened_by_the_first_question_only(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[int] = []
     monkeypatch.setattr(
@@ -90,12 +97,16 @@ def test_an_answer_lists_its_sources(
     app = typer.Typer()
     app.callback()(lambda: None)
     ask.register(app)
-    arguments = ["ask", PAST, "-m", "m.gguf", "-c", "config.toml", "--db", str(db)]
+    arguments = ["ask", PAST, "-m", "m.gguf", "-c", "config.toml"]
+    (in_tmp / "config.toml").write_text(
+        (in_tmp / "config.toml").read_text() + f"[rag]\ndb = {json.dumps(str(db))}\n"
+    )
     for extra in ([], ["--json"]):
         with pytest.raises(SystemExit) as ended:
             run_program(lambda extra=extra: app([*arguments, *extra]))  # type: ignore[misc]
         assert not ended.value.code
-        out = capsys.readouterr().out
+        out, err = capsys.readouterr()
+        assert f"store: {db}" in err
         if extra:
             said = json.loads(out)
             assert said["route"] == "history"
