@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evals.baseline import baseline_metrics
+from evals.executed import EXECUTED, TOOL_EXECUTION
 from evals.harnesses import load_harness
 from evals.run_file import RunFile
 from evals.scoring import Scored, find_baseline, is_complete, score_run, write_reports
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 HTML_REPORT = "eval_report.html"
-TOOL_EXECUTION = "tool_execution.json"
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ def execute_tools(run: RunFile) -> dict[str, dict[str, Figure]]:
     require_isolation()
     answers = run.answers()
     done = {
-        case.id: execute_case(case, answers[f"tool_success/{case.id}"].text)
-        for case in load_harness("tool_success").cases()
-        if f"tool_success/{case.id}" in answers
+        case.id: execute_case(case, answers[f"{EXECUTED}/{case.id}"].text)
+        for case in load_harness(EXECUTED).cases()
+        if f"{EXECUTED}/{case.id}" in answers
     }
     atomic_write(run.folder / TOOL_EXECUTION, json.dumps(done, indent=2) + "\n")
     return done
