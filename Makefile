@@ -30,7 +30,8 @@ check: $(STAMP)  ## Lint, types, import directions: what CI runs
 	$(BIN)/lint-imports
 
 bench: $(STAMP)  ## Compare the training loop with mlx-lm's on the same samples
-	$(BIN)/python benchmarks/train_vs_mlx_lm.py --quick
+	$(BIN)/python benchmarks/train_vs_mlx_lm.py --quick \
+	  --out outputs/benchmarks/train_vs_mlx_lm.json --plot outputs/benchmarks/train_vs_mlx_lm.svg
 
 clean:  ## Remove the environment and the demo's outputs
 	rm -rf $(VENV) outputs/demo data/demo

@@ -1,12 +1,14 @@
 """Predicted against measured peak memory and time of a step, for three shapes.
 
-    python benchmarks/plan_accuracy.py [--json] [--layers N] [--length T]
+    python benchmarks/plan_accuracy.py [--layers N] [--length T] [--json] [--out FILE] [--plot FILE.svg]
+    python benchmarks/plan_accuracy.py --from FILE.json --plot FILE.svg
 
 The demo's model on the demo's rows, the same with rows of 512 tokens, and two layers of the 7B's exact shape
 with random weights at 2048 tokens, whose peak a layer is carried on to 28 layers in 16 bits. Time is
 predicted from one layer, as `web4mlx plan` does it, right before it is measured.
 """
 
+import argparse
 import json
 import time
 from dataclasses import asdict
@@ -14,7 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from options import new_parser, show
+from bar_chart import Panel, draw_charts
+from options import new_parser, report
 
 QWEN_7B = {
     "model_type": "qwen2", "hidden_size": 3584, "intermediate_size": 18944,
@@ -28,12 +31,15 @@ def main() -> None:
     parser = new_parser(__doc__)
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--length", type=int, default=2048)
-    args = parser.parse_args()
+    report(parser.parse_args(), measure, render, draw)
+
+
+def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Predict and measure every shape."""
     from web4mlx.machine.mlx_runtime import load_mlx
 
     load_mlx()
-    results = [*demo_shapes(args.config), *seven_billion(args.layers, args.length)]
-    show(results, args, render)
+    return [*demo_shapes(args.config), *seven_billion(args.layers, args.length)]
 
 
 def render(results: list[dict[str, Any]]) -> str:
@@ -49,6 +55,29 @@ def render(results: list[dict[str, Any]]) -> str:
         predicted = row["predicted_bytes"] / 1e9
         lines.append(f"{row['shape']:34s}{row['way']:11s}{measured}{predicted:10.2f}{rest}")
     return "\n".join(lines)
+
+
+def draw(results: list[dict[str, Any]]) -> str:
+    """The results as a picture: peak memory and time, predicted beside measured."""
+    peaks = {name_row(row): (in_gb(row.get("peak_bytes")), in_gb(row["predicted_bytes"])) for row in results}
+    timed = {name_row(row): (row["step_s"], row["predicted_s"]) for row in results if "step_s" in row}
+    series = ("measured", "predicted")
+    panels = [
+        Panel("Peak memory", series, peaks, unit=" GB"),
+        Panel("Time of a step", series, timed, unit=" s"),
+    ]
+    return draw_charts("The plan of a training, and what was measured", panels)
+
+
+def name_row(row: dict[str, Any]) -> str:
+    """The shape and the way of a row; a number of layers is recomputed in full."""
+    way = row["way"]
+    return f"{row['shape']}: {way} layers in full" if way.isdigit() else f"{row['shape']}: {way}"
+
+
+def in_gb(size: float | None) -> float | None:
+    """Bytes in GB, where they were measured."""
+    return None if size is None else size / 1e9
 
 
 def demo_shapes(config_name: str) -> list[dict[str, Any]]:

@@ -1,13 +1,16 @@
 """How speed and memory scale: with the sequence's length, the samples of a step, the vocabulary.
 
-    python benchmarks/train_scaling.py [--rounds N] [--json] [--out FILE]
+    python benchmarks/train_scaling.py [--rounds N] [--json] [--out FILE] [--plot FILE.svg]
+    python benchmarks/train_scaling.py --from FILE.json --plot FILE.svg
 
 Ours (selective recompute for lengths) beside mlx-lm's own loop, taking turns.
 """
 
+import argparse
 from typing import Any
 
-from options import interleaved_parser, show
+from bar_chart import Panel, draw_charts
+from options import interleaved_parser, report
 from train_vs_mlx_lm import interleave, ratio
 
 LENGTHS = (256, 512, 1024, 2048)
@@ -15,8 +18,19 @@ SAMPLES = (1, 4, 12, 24)
 VOCABULARIES = (16_384, 49_152, 147_456)
 
 
+TITLES = {
+    "length": "Single sequences of so many tokens, selective recompute",
+    "samples": "Samples a step of the demo corpus, rows of 2048 tokens",
+    "vocabulary": "Rows of the vocabulary, single sequences of 256 tokens",
+}
+
+
 def main() -> None:
-    args = interleaved_parser(__doc__, rounds=1).parse_args()
+    report(interleaved_parser(__doc__, rounds=1).parse_args(), measure, render, draw)
+
+
+def measure(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Run everything; see the module's docstring."""
     common = {"rounds": args.rounds, "threads": args.threads, "config": args.config}
     result: dict[str, dict[str, Any]] = {"length": {}, "samples": {}, "vocabulary": {}}
     for length in LENGTHS:
@@ -26,7 +40,7 @@ def main() -> None:
     for vocabulary in VOCABULARIES:
         options = {"length": 256, "vocabulary": vocabulary}
         result["vocabulary"][str(vocabulary)] = compare("web4mlx", **options, **common)
-    show(result, args, render)
+    return result
 
 
 def render(result: dict[str, dict[str, Any]]) -> str:
@@ -38,6 +52,21 @@ def render(result: dict[str, dict[str, Any]]) -> str:
             bar = "█" * round(12 * row["speed"])
             lines.append(f"{point:>12s}{row['speed']:7.2f}×{row['activations']:8.2f}  {bar}")
     return "\n".join(lines)
+
+
+def draw(result: dict[str, dict[str, Any]]) -> str:
+    """The result as a picture: a panel an axis, speed and activations at every point."""
+    panels = [
+        Panel(
+            TITLES[axis],
+            ("speed", "activation memory"),
+            {f"{int(point):,}": (row["speed"], row["activations"]) for point, row in points.items()},
+            unit="×",
+            reference="mlx-lm",
+        )
+        for axis, points in result.items()
+    ]
+    return draw_charts("How training scales: web4mlx over mlx-lm", panels)
 
 
 def compare(ours: str, **options: Any) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Our training loop against mlx-lm's own `train` and against padding everything to 2048 tokens.
 
-    python benchmarks/train_vs_mlx_lm.py [--quick] [--json] [--threads N] [--out FILE]
+    python benchmarks/train_vs_mlx_lm.py [--quick] [--json] [--threads N] [--out FILE] [--plot FILE.svg]
+    python benchmarks/train_vs_mlx_lm.py --from FILE.json --plot FILE.svg
 
 Same base, samples, precision, LoRA and number of BLAS threads; variants take turns, figures are medians over
 rounds, and only ratios are worth quoting. "Real tokens" are all tokens of all samples, without padding, as a
@@ -16,20 +17,21 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from options import interleaved_parser, show
+from bar_chart import Panel, draw_charts
+from options import interleaved_parser, report
 from variants import run_child
 
 STEP = ("web4mlx", "web4mlx_rows_512", "mlx_lm", "mlx_lm_checkpointed")
 SINGLE = ("web4mlx", "web4mlx_selective", "web4mlx_full", "mlx_lm", "mlx_lm_checkpointed")
 SINGLE_LENGTH = 512
 CURVE_STEPS, SEEDS = 10, (1, 2, 3)
+MAKERS = ("web4mlx", "mlx-lm's loop")
 
 
 def main() -> None:
     parser = interleaved_parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="one round instead of three, no loss curves")
-    args = parser.parse_args()
-    show(measure(args), args, render)
+    report(parser.parse_args(), measure, render, draw)
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
@@ -116,6 +118,46 @@ def render(result: dict[str, Any]) -> str:
     if "validation_loss" in result:
         lines += ["", "validation loss", *(f"  {k:20s} {v}" for k, v in result["validation_loss"].items())]
     return "\n".join(lines)
+
+
+def draw(result: dict[str, Any]) -> str:
+    """The figures as a picture: whole steps, single sequences, and the loss where it was measured."""
+    step = result["medians"]["step"]
+    panels = [
+        Panel("Whole steps: real tokens a second", MAKERS, by_maker(step, "tokens_per_second")),
+        Panel("Whole steps: peak memory", MAKERS, by_maker(step, "peak_bytes", 1e-9), unit=" GB"),
+        Panel(
+            f"Single sequences of {SINGLE_LENGTH} tokens: web4mlx over mlx-lm, like with like",
+            ("speed", "activation memory"),
+            {
+                key.replace("_vs_", " vs "): (speed, result["activation_memory"][key])
+                for key, speed in result["single_sequence_speed"].items()
+            },
+            unit="×",
+            reference="mlx-lm",
+        ),
+    ]
+    if losses := result.get("validation_loss"):
+        title = f"Validation loss after {CURVE_STEPS} steps"
+        seeds = {f"seed {seed}": found for seed, *found in zip(SEEDS, *losses.values(), strict=True)}
+        panels.append(Panel(title, tuple(losses), seeds, digits=4))
+    machine = result["machine"]
+    caption = (
+        f"{machine['system']}, {machine['cores']} cores, BLAS threads of each variant: {machine['threads']}"
+    )
+    return draw_charts(
+        "Training with web4mlx and with mlx-lm: same base, samples and precision", panels, caption
+    )
+
+
+def by_maker(
+    figures: dict[str, dict[str, float]], key: str, factor: float = 1
+) -> dict[str, tuple[float | None, ...]]:
+    """A figure of each variant, in the first column where the loop is ours and else in the second."""
+    found = {name: row[key] * factor for name, row in figures.items()}
+    return {
+        name: (value, None) if name.startswith(MAKERS[0]) else (None, value) for name, value in found.items()
+    }
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from evals.run_file import Answered, comparable
+from evals.run_file import Answered
+from evals.runs import comparable
 from web4mlx.artifacts import cache_folder, sha256_bytes
 from web4mlx.engines.base import Request
+from web4mlx.events import EventLog
 from web4mlx.reports import Subject
 
 TABLE = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID"
@@ -35,6 +37,24 @@ def answer_key(subject: Subject, request: Request, repeat: int = 0) -> str:
     return sha256_bytes(json.dumps(decides, sort_keys=True, default=str).encode())
 
 
+def default_path() -> Path:
+    """Where the answers are kept."""
+    return cache_folder() / "evals" / "answers.sqlite"
+
+
+def open_cache(log: EventLog) -> "AnswerCache":
+    """The cache; a damaged one is set aside with a warning, and a new one begun."""
+    try:
+        return AnswerCache()
+    except sqlite3.OperationalError:
+        raise  # locked, full or not permitted: the file is not to blame
+    except sqlite3.DatabaseError as error:
+        path = default_path()
+        aside = path.replace(path.with_name(f"{path.name}.damaged"))
+        log.warn("damaged-cache", f"{path}: {error}; set aside as {aside.name}", "All is asked anew, once.")
+        return AnswerCache()
+
+
 class AnswerCache:
     """Answers by key in an SQLite file; several processes may use it at the same time.
 
@@ -43,11 +63,14 @@ class AnswerCache:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        path = path or cache_folder() / "evals" / "answers.sqlite"
+        path = path or default_path()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         with closing(self._open()) as database, database:
             database.execute(TABLE)
+            said = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if said != "ok":
+            raise sqlite3.DatabaseError(said)
 
     def _open(self) -> sqlite3.Connection:
         return sqlite3.connect(self._path, timeout=30)

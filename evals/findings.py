@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from evals.decision import NO_LEAK_CHECK
+from evals.lineage import find_training_run
 from evals.scores import count
 from web4mlx.artifacts import read_manifest
 from web4mlx.config.schema import ExportConfig
@@ -48,17 +49,6 @@ def collect_findings(
     gguf = gguf or Path(final.subject.model)
     run = training_run or find_training_run(gguf)
     return leak_finding(final), training_finding(run), quantization_finding(gguf)
-
-
-def find_training_run(gguf: Path) -> Path | None:
-    """The adapter's folder, followed through the manifests of the GGUF and of the merged model."""
-    place = gguf
-    for name in ("merged", "adapter"):
-        manifest = read_manifest(place)
-        if manifest is None or name not in manifest.inputs:
-            return None
-        place = Path(manifest.inputs[name].path)
-    return place
 
 
 def leak_finding(final: FinalReport) -> Finding:

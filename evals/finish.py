@@ -1,27 +1,23 @@
 """After the asking: score a run, write what belongs where, and say what follows from it.
 
-Every run keeps its reports in its own folder. Only a complete run of a model that may be shipped writes the
-reports of the outputs folder, which the import reads; only such a run leaves an incident when it is blocked.
+Every run keeps its reports in its own folder. Only a complete run of the file that may be shipped, asked as
+it will be served, writes the reports of the outputs folder, which the import reads; only such a run leaves an
+incident when it is blocked.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from evals.baseline import baseline_metrics
 from evals.executed import EXECUTED, TOOL_EXECUTION
 from evals.harnesses import load_harness
 from evals.run_file import RunFile
 from evals.scoring import Scored, find_baseline, is_complete, score_run, write_reports
-from evals.version import suite_version
-from web4mlx.artifacts import atomic_write
+from web4mlx.artifacts import atomic_write, read_manifest
 from web4mlx.errors import CheckFailed, MissingPrerequisite, StageCrashed
-from web4mlx.reports import BASELINE, FINAL_REPORT, Figure, FinalReport, HarnessReport, read_report
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from web4mlx.reports import BASELINE, Figure, FinalReport, HarnessReport
 
 HTML_REPORT = "eval_report.html"
 
@@ -58,17 +54,41 @@ def finish_run(run: RunFile, outputs: Path) -> Result:
 
     Args:
         run: The run, complete or not.
-        outputs: The folder whose reports a complete run replaces.
+        outputs: The folder whose reports a complete run of the exported GGUF replaces.
+
+    Raises:
+        StageCrashed: A case of the base model could not be asked or scored; nothing is recorded.
     """
     scored = score_run(run, find_baseline(outputs))
-    folders = [run.folder, outputs] if is_complete(run) else [run.folder]
+    folders = [run.folder, outputs] if is_candidate(run, outputs) else [run.folder]
     html = publish(scored, *folders)
     incident = None
     if run.header.is_baseline:
+        require_answers(Result(run, scored.harnesses, scored.final, html))
         record_baseline(scored, outputs)
-    elif is_complete(run):
+    elif is_candidate(run, outputs):
         incident = None if scored.final.cleared else report_incident(scored, outputs)
     return Result(run, scored.harnesses, scored.final, html, incident)
+
+
+def is_candidate(run: RunFile, outputs: Path) -> bool:
+    """Whether a run is of what the import would ship: complete, as configured, and of an exported GGUF.
+
+    Without an exported GGUF in the outputs folder there is nothing to mistake another file for.
+    """
+    from web4mlx.engines.open import newest_gguf
+
+    subject, model = run.header.subject, Path(run.header.subject.model)
+    if subject.engine.get("engine") != "llama.cpp" or not (is_complete(run) and run.header.is_configured):
+        return False
+    manifest = read_manifest(model)
+    if manifest and manifest.stage == "export" and model.resolve().parent == outputs.resolve():
+        return subject.model_sha256 in manifest.outputs.values()
+    try:
+        newest_gguf(outputs)
+    except MissingPrerequisite:
+        return True
+    return False
 
 
 def execute_tools(run: RunFile) -> dict[str, dict[str, Figure]]:
@@ -144,7 +164,7 @@ def require_cleared(result: Result) -> None:
     """
     require_answers(result)
     if not result.final.cleared and not result.run.header.is_baseline:
-        raise CheckFailed(result.final.decision, f"The failing cases: {result.html}")
+        raise CheckFailed(result.final.decision, f"The failing cases: {result.html}" if result.html else "")
 
 
 def require_passed(result: Result, harness: str) -> None:
@@ -159,42 +179,3 @@ def require_passed(result: Result, harness: str) -> None:
     if report.gate != "passed":
         reasons = "; ".join(report.gate_reasons)
         raise CheckFailed(f"{report.title}: {report.passed} of {report.total} passed: {reasons}")
-
-
-def describe_runs(outputs: Path) -> list[dict[str, Any]]:
-    """The runs of an outputs folder, newest first: what, how far, decided how."""
-    from evals.run_file import runs_of
-
-    return [describe_run(run) for run in runs_of(outputs)]
-
-
-def describe_run(run: RunFile) -> dict[str, Any]:
-    """One line of the list; `decision` is the report's, unless the suite has changed since."""
-    planned = sum(map(len, run.header.cases.values()))
-    missing = sum(map(len, run.missing().values()))
-    try:
-        decision = read_report(run.folder / FINAL_REPORT, FinalReport).decision
-    except (CheckFailed, MissingPrerequisite):
-        decision = "not scored" if not missing else "not finished"
-    if run.header.subject.suite_version != suite_version():
-        decision = f"of suite {run.header.subject.suite_version}: {decision}"
-    subject = run.header.subject
-    return {
-        "run": run.folder.name,
-        "model": subject.model,
-        "sha256": subject.model_sha256[:12],
-        "kind": "baseline" if run.header.is_baseline else "complete" if is_complete(run) else "partial",
-        "answered": f"{planned - missing}/{planned}",
-        "seed": subject.seed,
-        "decision": decision,
-    }
-
-
-def runs_table(runs: list[dict[str, Any]]) -> "RenderableType":
-    """The list as a table."""
-    from rich.table import Table
-
-    table = Table(*(runs[0] if runs else ("no runs",)), box=None, pad_edge=False)
-    for run in runs:
-        table.add_row(*map(str, run.values()))
-    return table

@@ -28,12 +28,12 @@ def harness_report(harness: Harness, cases: Sequence[CaseReport], origin: Origin
     """Sum up one harness and judge its gate.
 
     `pass_rate` and `score` are over the cases that could be scored; with an errored one the gate is
-    `errored` whatever they are.
+    `errored` whatever they are. The figure `stop_rate` decides nothing.
     """
     scored = scored_cases(cases)
     passed = sum(case.verdict == "passed" for case in scored)
     score = exact_score(harness.measure, cases)
-    figures = harness.figures(cases)
+    figures = harness.figures(cases) | {"stop_rate": stop_rate(scored)}
     gate, reasons = judge_gate(harness, cases, score, figures)
     return HarnessReport(
         test_name=harness.name,
@@ -57,6 +57,11 @@ def harness_report(harness: Harness, cases: Sequence[CaseReport], origin: Origin
         figures={name: value for name, value in figures.items() if isfinite(value)},
         cases=tuple(cases),
     )
+
+
+def stop_rate(scored: Sequence[CaseReport]) -> float:
+    """Share of the answers that ended by themselves and not at the token cap; 0 without any."""
+    return float(share_of(sum(case.finish_reason == "stop" for case in scored), len(scored)))
 
 
 def judge_gate(

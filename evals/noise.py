@@ -7,6 +7,8 @@ from evals.statistics import wilson_interval
 from web4mlx.errors import UsageError
 from web4mlx.reports import HarnessReport, Record, Subject, Verdict
 
+SAME = ("model_sha256", "system_sha256", "messages_sha256", "context", "template_sha256", "options")
+
 
 class HarnessNoise(Record):
     """How much one harness moves when nothing but chance changed.
@@ -46,7 +48,7 @@ def aa_noise(a: Sequence[HarnessReport], b: Sequence[HarnessReport]) -> Noise:
     """
     require_same_suite(a, b)
     first, second = a[0].subject, b[0].subject
-    for field in ("model_sha256", "system_sha256", "template_sha256", "options"):
+    for field in SAME:
         if _without_seed(first, field) != _without_seed(second, field):
             raise UsageError(f"{field} differs: noise is measured on the same model, asked the same way")
     if first.seed == second.seed:

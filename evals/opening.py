@@ -142,12 +142,15 @@ def conditions_of(config: RunConfig, typed: Typed) -> Conditions:
     """The conditions of an evaluation: the configuration's, where nothing else was typed."""
     modelfile = read_modelfile(typed.modelfile or config.modelfile)
     seed = config.evals.seed if typed.seed is None else typed.seed
+    options = sampling_options(modelfile, seed=seed, max_tokens=typed.max_tokens)
+    configured = modelfile if typed.modelfile is None else read_modelfile(config.modelfile)
+    wanted = sampling_options(configured, seed=config.evals.seed)
     return Conditions(
         outputs=typed.outputs or config.outputs,
         modelfile=modelfile,
-        options=sampling_options(modelfile, seed=seed, max_tokens=typed.max_tokens),
+        options=options,
         training_files=config.data.train,
-        near_duplicate=config.data.near_duplicate_similarity,
         parallel=typed.parallel or config.evals.parallel,
         use_cache=typed.use_cache,
+        is_configured=(modelfile, options) == (configured, wanted),
     )

@@ -6,13 +6,12 @@ reads nothing else, so that a report can be made again at any time without a mod
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import ValidationError
 
-from web4mlx.artifacts import atomic_write, explain_os_errors
+from web4mlx.artifacts import atomic_write, explain_os_errors, sha256_bytes
 from web4mlx.engines.base import FinishReason, Response
 from web4mlx.errors import CheckFailed, MissingPrerequisite
 from web4mlx.events import ends_in_half_line
@@ -35,6 +34,7 @@ class RunHeader(Record):
     """What is asked of whom; written before the first answer.
 
     `cases` are the ids to ask of each harness, in order; `planned` the size of each complete harness.
+    `is_configured` says that the model was asked as the configuration says, with its Modelfile and seed.
     """
 
     format: Literal[1] = 1
@@ -44,10 +44,19 @@ class RunHeader(Record):
     planned: dict[str, int]
     leak_check: LeakCheck
     is_baseline: bool = False
+    is_configured: bool = True
+
+    @property
+    def subject_sha256(self) -> str:
+        """Digest of what is evaluated; each answer carries it, so that none is taken for another model's."""
+        return sha256_bytes(self.subject.model_dump_json().encode())
 
 
 class Answered(Record):
-    """One line of `responses.jsonl`; times in seconds, `cached` when no model was asked for it."""
+    """One line of `responses.jsonl`; times in seconds, `cached` when no model was asked for it.
+
+    `subject_sha256` says whose answer it is; the log of a run fills it in.
+    """
 
     harness: str
     case: str
@@ -60,6 +69,7 @@ class Answered(Record):
     total_s: float
     error: str = ""
     cached: bool = False
+    subject_sha256: str = ""
 
     @property
     def key(self) -> str:
@@ -122,7 +132,7 @@ class RunFile:
         An unfinished last line is what a killed run leaves and is passed over.
 
         Raises:
-            CheckFailed: Another line is no answer; names it.
+            CheckFailed: Another line is no answer, or one of another model or setting than the header's.
         """
         path = self.folder / RESPONSES
         if not path.exists():
@@ -137,6 +147,9 @@ class RunFile:
             except ValidationError as error:
                 message = f"{path}:{number}: not an answer: {error.errors()[0]['msg']}"
                 raise CheckFailed(message, "The file was changed; run `evals run` again.") from error
+            if answer.subject_sha256 != self.header.subject_sha256:
+                message = f"{path}:{number}: not an answer of what {HEADER} describes"
+                raise CheckFailed(message, "A file was changed; run `evals run` again.")
             found[answer.key] = answer
         return found
 
@@ -155,12 +168,14 @@ class AnswerLog:
     def __init__(self, run: RunFile) -> None:
         path = run.folder / RESPONSES
         heal(path)
+        self._subject = {"subject_sha256": run.header.subject_sha256}
         self._file = path.open("a", encoding="utf-8")
 
     def append(self, answer: Answered) -> None:
         """Write one line and sync it."""
         with explain_os_errors(Path(self._file.name)):
-            self._file.write(json.dumps(answer.model_dump(mode="json"), ensure_ascii=False) + "\n")
+            line = answer.model_dump(mode="json") | self._subject
+            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
             self._file.flush()
             os.fsync(self._file.fileno())
 
@@ -176,41 +191,3 @@ def heal(path: Path) -> None:
     if ends_in_half_line(path):
         whole = path.read_bytes().rpartition(b"\n")[0]
         atomic_write(path, whole + b"\n" if whole else b"")
-
-
-def runs_of(outputs: Path) -> Iterator[RunFile]:
-    """All readable runs below an outputs folder, newest first."""
-    for header in sorted((outputs / "evals").glob(f"run_*/{HEADER}"), reverse=True):
-        try:
-            yield RunFile.open(header.parent)
-        except CheckFailed:
-            continue
-
-
-def newest_run(outputs: Path) -> RunFile:
-    """The newest run below an outputs folder.
-
-    Raises:
-        MissingPrerequisite: There is none.
-    """
-    for run in runs_of(outputs):
-        return run
-    raise MissingPrerequisite(f"{outputs / 'evals'}: no run of the suite", "`evals run` makes one.")
-
-
-def find_same(outputs: Path, header: RunHeader) -> RunFile | None:
-    """The newest run of the same work, finished or not."""
-    return next((run for run in runs_of(outputs) if is_same_work(run.header, header)), None)
-
-
-def is_same_work(one: RunHeader, other: RunHeader) -> bool:
-    """Whether two runs ask the same of the same model; threads and slots may differ."""
-    fields = ("cases", "planned", "leak_check", "is_baseline")
-    same = all(getattr(one, name) == getattr(other, name) for name in fields)
-    return same and comparable(one.subject) == comparable(other.subject)
-
-
-def comparable(subject: Subject) -> dict[str, object]:
-    """What decides an answer, as far as it can be known; a model is its bytes, or else its name."""
-    fields = subject.model_dump(exclude={"engine"} | ({"model"} if subject.model_sha256 else set()))
-    return fields | {"engine": subject.engine.get("engine"), "version": subject.engine.get("version")}

@@ -1,5 +1,6 @@
 """From stored answers to reports: no model is needed, and the same answers always give the same reports."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,13 @@ from web4mlx.reports import (
     FINAL_REPORT,
     BaselineMetrics,
     CaseReport,
+    Figure,
     FinalReport,
     HarnessReport,
     read_report,
 )
+
+CONTROL_TOKEN = re.compile(r"<\|[^\s|<>]+\|>")
 
 
 @dataclass(frozen=True)
@@ -126,13 +130,23 @@ def score_case(harness: Harness, case: Case, answer: Answered | None) -> CaseRep
 
 
 def judge(harness: Harness, case: Case, text: str) -> Outcome:
-    """Ask the checker; a checker that breaks makes the case errored, and the suite goes on."""
+    """Ask the checker; a checker that breaks makes the case errored, and the suite goes on.
+
+    A control token in the answer, such as `<|im_start|>`, fails it whatever the checker says: it is never
+    meant for people, and a program that reads the answer stumbles over it.
+    """
     try:
-        return harness.check(case, text)
+        judged = harness.check(case, text)
     except Web4Error:
         raise
     except Exception as error:  # a fault of ours must neither pass nor fail a model, nor stop the others
         return Outcome("errored", (f"checker broke: {type(error).__name__}: {error}",))
+    leaked = CONTROL_TOKEN.search(text)
+    if leaked is None or judged.verdict == "errored":
+        return judged
+    reasons = (f"control token in the answer: {leaked[0]}", *judged.reasons)
+    readings: dict[str, Figure] = {"unclear": True} if "unclear" in judged.figures else {}
+    return Outcome("failed", reasons, judged.figures | readings)
 
 
 def write_reports(scored: Scored, folder: Path) -> None:
@@ -152,9 +166,18 @@ def is_complete(run: RunFile) -> bool:
 
 
 def find_baseline(outputs: Path) -> BaselineMetrics | None:
-    """The recorded scores of the base model; None when there are none or they are of another suite."""
+    """The recorded scores of the base model; None when there are none or they are of another suite.
+
+    They decide nothing, so a damaged record is said and passed over.
+    """
     path = outputs / BASELINE
     if not path.is_file():
         return None
-    found = read_report(path, BaselineMetrics)
+    try:
+        found = read_report(path, BaselineMetrics)
+    except CheckFailed as error:
+        from web4mlx.cli.output import note
+
+        note(f"warning: {error.message}; no scores of the base model are shown")
+        return None
     return found if found.subject.suite_version == suite_version() else None

@@ -5,6 +5,7 @@ A server that is given more slots than memory holds swaps, and an evaluation of 
 
 from pathlib import Path
 
+from web4mlx.errors import MissingPrerequisite
 from web4mlx.events import EventSink, Warned
 
 BYTES_OF_A_VALUE = 2  # llama.cpp keeps keys and values in float16
@@ -25,10 +26,21 @@ def slots_that_fit(gguf: Path, context: int, wanted: int, available_bytes: int) 
 
 
 def bytes_of_a_token(gguf: Path) -> int:
-    """Bytes of keys and values of one token; 57,344 for Qwen2.5-7B. 0 when the header does not say."""
+    """Bytes of keys and values of one token; 57,344 for Qwen2.5-7B. 0 when the header does not say.
+
+    Raises:
+        MissingPrerequisite: The file is no GGUF.
+    """
     from gguf import GGUFReader
 
-    fields = GGUFReader(gguf).fields
+    try:
+        fields = GGUFReader(gguf).fields
+    except (ValueError, IndexError) as error:
+        raise MissingPrerequisite(
+            f"{gguf}: not a GGUF: {error}", "Export it again, or name another."
+        ) from error
+    if "general.architecture" not in fields:
+        raise MissingPrerequisite(f"{gguf}: its header names no architecture", "Export it again.")
 
     def number(key: str) -> int:
         field = fields.get(f"{architecture}.{key}")

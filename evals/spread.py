@@ -6,7 +6,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from web4mlx.engines.base import AnswerStream, Engine, Request, Response
-from web4mlx.errors import Web4Error
+from web4mlx.errors import UsageError
+
+SAME = ("engine", "version", "sha256", "chat_template_sha256")
 
 
 class SpreadEngine:
@@ -26,7 +28,7 @@ class SpreadEngine:
         waiting: SimpleQueue[Request] = SimpleQueue()
         for request in requests:
             waiting.put(request)
-        done: SimpleQueue[Response | Web4Error] = SimpleQueue()
+        done: SimpleQueue[Response | Exception] = SimpleQueue()
         stop = threading.Event()
 
         def work(engine: Engine) -> None:
@@ -37,7 +39,7 @@ class SpreadEngine:
                     continue  # another engine may fail and hand its question back
                 try:
                     done.put(next(iter(engine.generate([request]))))
-                except Web4Error as error:
+                except Exception as error:  # handed to the reader, who would wait for ever
                     waiting.put(request)
                     done.put(error)
                     return
@@ -52,17 +54,18 @@ class SpreadEngine:
             stop.set()
 
     def _collect(
-        self, done: "SimpleQueue[Response | Web4Error]", workers: list[threading.Thread], left: int
+        self, done: "SimpleQueue[Response | Exception]", workers: list[threading.Thread], left: int
     ) -> Iterator[Response]:
-        failure: Web4Error | None = None
+        failure: Exception | None = None
         while left:
             try:
                 result = done.get(timeout=0.2)
             except Empty:
-                if failure is not None and not any(worker.is_alive() for worker in workers):
+                is_over = not any(worker.is_alive() for worker in workers) and done.empty()
+                if failure is not None and is_over:
                     raise failure from None
                 continue
-            if isinstance(result, Web4Error):
+            if isinstance(result, Exception):
                 failure = result
             else:
                 left -= 1
@@ -73,8 +76,17 @@ class SpreadEngine:
         return self.engines[0].stream(request)
 
     def describe(self) -> dict[str, Any]:
-        """The first engine's description, and how many there are."""
-        return self.engines[0].describe() | {"endpoints": len(self.engines)}
+        """The first engine's description, and how many there are.
+
+        Raises:
+            UsageError: They do not serve the same; a run is of one model.
+        """
+        said = [engine.describe() for engine in self.engines]
+        for field in SAME:
+            if len(values := dict.fromkeys(str(one.get(field) or "unknown") for one in said)) > 1:
+                listed = ", ".join(values)
+                raise UsageError(f"the endpoints differ in {field}: {listed}", "Name those of one model.")
+        return said[0] | {"endpoints": len(self.engines)}
 
     def close(self) -> None:
         """Close all engines."""

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from evals.asking import Asking, ask_missing
 from evals.baseline import LEAST, stratified_subset
-from evals.cache import AnswerCache
+from evals.cache import open_cache
 from evals.cases import Case
 from evals.harnesses import CANARY, NAMES, load_harness
 from evals.leaks import check_leaks
-from evals.run_file import RunFile, RunHeader, find_same
+from evals.lineage import require_trained_files
+from evals.run_file import RunFile, RunHeader
+from evals.runs import find_same, new_folder
 from evals.version import suite_version
-from web4mlx.artifacts import new_run_name, sha256_bytes
+from web4mlx.artifacts import sha256_bytes
 from web4mlx.engines.base import Engine, SamplingOptions
 from web4mlx.errors import MissingPrerequisite, UsageError, Web4Error
 from web4mlx.events import EventLog, EventSink, Finished, Started
@@ -42,8 +44,10 @@ class Selection:
         """The named harnesses, or all when none is named.
 
         Raises:
-            UsageError: A name is unknown, or too few cases for a baseline.
+            UsageError: A name is unknown, or too few cases or harnesses for a baseline.
         """
+        if is_baseline and harnesses:
+            raise UsageError("--baseline is recorded of all harnesses", "Leave --harness away.")
         for name in harnesses:
             load_harness(name)
         if is_baseline and limit is not None and limit < LEAST:
@@ -69,9 +73,9 @@ class Conditions:
     modelfile: Modelfile
     options: SamplingOptions
     training_files: tuple[Path, ...]
-    near_duplicate: float
     parallel: int
     use_cache: bool = True
+    is_configured: bool = True
 
 
 def evaluate(
@@ -120,6 +124,8 @@ def describe_subject(model: str, engine: Engine, conditions: Conditions) -> Subj
         model_sha256=digests[0] if not digests[1] else sha256_bytes("".join(digests).encode()),
         suite_version=suite_version(),
         system_sha256=sha256_bytes(conditions.modelfile.system.encode()),
+        messages_sha256=conditions.modelfile.messages_sha256,
+        context=conditions.modelfile.context,
         template_sha256=str(said.get("chat_template_sha256") or ""),
         seed=conditions.options.seed or 0,
         options=plain_options(conditions.options),
@@ -139,6 +145,9 @@ def begin_run(
 ) -> tuple[RunFile, dict[str, tuple[Case, ...]]]:
     """Go on with the run of the same work, or start one. Without the cache a new one is started.
 
+    A model without a digest is known by its name alone, which says nothing of its bytes: such a run goes on
+    only when that is asked for.
+
     Raises:
         MissingPrerequisite: `resume` is asked for, and there is nothing to resume.
     """
@@ -148,27 +157,18 @@ def begin_run(
         subject=subject,
         cases={name: tuple(case.id for case in some) for name, some in cases.items()},
         planned={name: load_harness(name).planned for name in NAMES},
-        leak_check=check_leaks(cases, conditions.training_files, conditions.near_duplicate),
+        leak_check=require_trained_files(check_leaks(cases, conditions.training_files), subject.model),
         is_baseline=selection.is_baseline,
+        is_configured=conditions.is_configured,
     )
-    run = find_same(conditions.outputs, header) if resume or conditions.use_cache else None
+    is_known = conditions.use_cache and bool(subject.model_sha256)
+    run = find_same(conditions.outputs, header) if resume or is_known else None
     if run is None and resume:
         raise MissingPrerequisite(
             f"{conditions.outputs / 'evals'}: no run of this model with these settings",
             "Run without --resume; answers that were given before come from the cache.",
         )
     return run or RunFile.create(new_folder(conditions.outputs), header), cases
-
-
-def new_folder(outputs: Path) -> Path:
-    """A name for a new run that no run has."""
-    name = outputs / "evals" / new_run_name("run")
-    number = 2
-    folder = name
-    while folder.exists():
-        folder = name.with_name(f"{name.name}_{number}")
-        number += 1
-    return folder
 
 
 def ask_model(
@@ -179,11 +179,11 @@ def ask_model(
     Raises:
         Web4Error: The engine failed; the message says how to go on. Nothing that was answered is lost.
     """
-    cache = AnswerCache() if conditions.use_cache else None
     with EventLog(run.folder / EVENTS, run.folder.name, "evals", show) as log:
         total, left = sum(map(len, cases.values())), sum(map(len, run.missing().values()))
         log.write(Started, plan={"run": str(run.folder), "cases": total, "to ask": left})
         started = time.monotonic()
+        cache = open_cache(log) if conditions.use_cache else None
         asking = Asking(run, conditions.modelfile, conditions.options, cache, log, conditions.parallel)
         try:
             asked = ask_missing(asking, engine, cases)

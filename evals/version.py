@@ -11,7 +11,7 @@ from pathlib import Path
 SUITE = "1"
 PACKAGE = Path(__file__).parent
 NOT_PART_OF_IT = ("preview.toml", "refusal_labelled.jsonl")
-MODULES = ("canaries", "cases", "decision", "gates", "outcome", "scores", "scoring", "statistics")
+MODULES = ("canaries", "cases", "decision", "gates", "leaks", "outcome", "scores", "scoring", "statistics")
 DECIDING = ("checkers/*.py", "harnesses/*.py", "data/*", *(f"{name}.py" for name in MODULES))
 
 

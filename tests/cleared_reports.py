@@ -26,6 +26,8 @@ def subject_of(gguf: Path, modelfile: Modelfile) -> Subject:
         model_sha256=sha256_bytes(gguf.read_bytes()),
         suite_version=SUITE_VERSION,
         system_sha256=sha256_bytes(modelfile.system.encode()),
+        messages_sha256=modelfile.messages_sha256,
+        context=modelfile.context,
         template_sha256="0" * 64,
         seed=7,
         options=options,

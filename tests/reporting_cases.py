@@ -19,6 +19,8 @@ def subject(sha: str = SHA, *, seed: int = 7, suite: str = "suite-1") -> Subject
         model_sha256=sha,
         suite_version=suite,
         system_sha256="5" * 64,
+        messages_sha256="6" * 64,
+        context=4096,
         template_sha256="7" * 64,
         seed=seed,
         options={"temperature": 0.0, "max_tokens": 512},

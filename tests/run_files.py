@@ -16,6 +16,8 @@ def subject(**changes: object) -> Subject:
         "model_sha256": "a" * 64,
         "suite_version": suite_version(),
         "system_sha256": "b" * 64,
+        "messages_sha256": "d" * 64,
+        "context": 4096,
         "template_sha256": "c" * 64,
         "seed": 7,
         "options": {"temperature": 0.2},

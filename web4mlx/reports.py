@@ -51,13 +51,16 @@ class CaseReport(Record):
 class Subject(Record):
     """What was evaluated and how: the same subject with the same suite gives comparable reports.
 
-    `options` are the sampling options, `engine` is what the engine says of itself.
+    `options` are the sampling options, `engine` is what the engine says of itself. `context` is the
+    Modelfile's `num_ctx` in tokens, `messages_sha256` the digest of its MESSAGEs.
     """
 
     model: str
     model_sha256: str
     suite_version: str
     system_sha256: str
+    messages_sha256: str
+    context: int
     template_sha256: str
     seed: int
     options: dict[str, Any]

@@ -21,7 +21,7 @@ def list_runs(
 
     Example: evals list --config configs/balanced_training.toml
     """
-    from evals.finish import describe_runs, runs_table
+    from evals.run_list import describe_runs, runs_table
     from web4mlx.config import find_config, load_config
 
     runs = describe_runs(outputs or load_config(find_config(config)).outputs)

@@ -22,7 +22,8 @@ def report(
     Example: evals report --open
     """
     from evals.finish import publish
-    from evals.run_file import RunFile, newest_run
+    from evals.run_file import RunFile
+    from evals.runs import newest_run
     from evals.scoring import find_baseline, score_run
     from web4mlx.config import find_config, load_config
 

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 def run(
     named: str = typer.Argument("", metavar="[MODEL]", help="GGUF, folder or served name; default: newest."),
     model: str = typer.Option("", "--model", "-m", help="The same as an option."),
-    config: str = typer.Option("demo", "--config", "-c", help="A configuration file or a shipped name."),
+    config: str = typer.Option("", "--config", "-c", help="Configuration; default: the run's own, or demo."),
     engine: str = typer.Option("", "--engine", help="llamacpp, mlx, ollama or openai; default: what fits."),
     endpoint: list[str] = typer.Option([], "--endpoint", help="URL of a server; repeat it for several."),
     harness: list[str] = typer.Option([], "--harness", help="Only this harness; may be repeated."),
@@ -36,11 +36,12 @@ def run(
     Example: evals run outputs/web4-agent.gguf --config configs/balanced_training.toml --parallel 4
     """
     from evals.finish import finish_run, require_cleared
+    from evals.lineage import find_settings
     from evals.opening import Typed, conditions_of, find_target
     from evals.suite import Selection, evaluate
-    from web4mlx.config import find_config, load_config
+    from web4mlx.config import load_config
 
-    settings = load_config(find_config(config))
+    settings = load_config(find_settings(config, model or named))
     conditions = conditions_of(settings, Typed(modelfile, outputs, parallel, seed, max_tokens, not no_cache))
     size = limit or (settings.evals.baseline_cases if baseline else None)
     selection = Selection.of(harness, size, is_baseline=baseline)

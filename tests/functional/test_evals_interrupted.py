@@ -95,6 +95,17 @@ def test_an_endpoint_that_dies_half_way_is_no_verdict_and_loses_nothing(
     assert json.loads((folder / "eval_tron_format.json").read_text())["errored"] == 0
 
 
+def test_a_served_model_of_the_same_name_is_asked_again(workplace: Path) -> None:
+    arguments = ("run", "m", "-c", "config.toml", "--harness", "tron_format", "--limit", "5")
+    with scripted(*[(200, GOOD)] * 10) as url:
+        evals(*arguments, "--endpoint", url)
+        evals(*arguments, "--endpoint", url)
+    first, second = runs(workplace)
+    assert len(lines(first)) == len(lines(second)) == 5
+    assert evals(*arguments, "--endpoint", url, "--resume") in (1, 3)
+    assert len(runs(workplace)) == 2
+
+
 def double_with_model(stack: ExitStack, folder: Path, gguf: Path) -> OllamaDouble:
     """A server that has the model `a`."""
     double = stack.enter_context(running_double(folder))

@@ -9,6 +9,7 @@ from evals.checkers.pdca import check_pdca_document
 from evals.harnesses import GATED, NAMES
 from tests.eval_place import SAMPLE, evals, fill, lines, run, runs
 from tests.micro_gguf import alphabet, write_micro_gguf
+from web4mlx.artifacts import Input, new_manifest, write_manifest
 from web4mlx.reports import BASELINE, CANARY_REPORT, FINAL_REPORT
 
 
@@ -68,6 +69,18 @@ def test_another_model_gets_none_of_the_cached_answers(workplace: Path) -> None:
     assert not any(json.loads(line)["cached"] for line in lines(runs(workplace)[-1]))
 
 
+@pytest.mark.parametrize("line", ["PARAMETER num_ctx 1024", "MESSAGE user Hi\nMESSAGE assistant Hi."])
+def test_another_context_and_other_messages_make_another_run_and_use_no_cached_answer(
+    workplace: Path, line: str
+) -> None:
+    run("--harness", "refusal", "--limit", "2")
+    modelfile = workplace / "Modelfile"
+    modelfile.write_text(modelfile.read_text().replace("PARAMETER num_ctx 512", line))
+    run("--harness", "refusal", "--limit", "2")
+    first, second = runs(workplace)
+    assert not any(json.loads(answer)["cached"] for answer in lines(second))
+
+
 def test_a_limited_run_is_no_decision(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--limit", "30") == 1
     assert "30 of 100 cases were asked" in capsys.readouterr().out
@@ -95,6 +108,19 @@ def test_a_prompt_in_a_training_file_blocks(workplace: Path, capsys: pytest.Capt
     assert "1 prompt found in the training data" in capsys.readouterr().out
 
 
+def test_a_leak_check_of_other_files_than_the_models_own_blocks(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = workplace / "adapter"
+    folder.mkdir()
+    inputs = {"data:a.jsonl": Input(path="a.jsonl", sha256="f" * 64)}
+    write_manifest(folder, new_manifest("train", inputs=inputs))
+    adapter = {"adapter": Input(path=str(folder), sha256="0")}
+    write_manifest(workplace / "model.gguf", new_manifest("fuse", inputs=adapter))
+    assert run("--harness", "refusal", "--limit", "2") == 1
+    assert "the leak check did not run" in capsys.readouterr().out
+
+
 def test_score_list_compare_and_report_work_from_the_stored_answers(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,9 +129,10 @@ def test_score_list_compare_and_report_work_from_the_stored_answers(
     (workplace / "model.gguf").unlink()
     one, other = (str(folder) for folder in runs(workplace))
     capsys.readouterr()
-    assert evals("score", one, "--json") == 0
+    assert evals("score", one, "--json") == 1
     scored = json.loads(capsys.readouterr().out)
     assert scored == json.loads((Path(one) / FINAL_REPORT).read_text())
+    assert not scored["cleared"]
     assert evals("compare", one, other, "--json") == 0
     assert json.loads(capsys.readouterr().out)
     assert evals("compare", one, other, "--noise") == 0
@@ -129,6 +156,7 @@ def test_score_list_compare_and_report_work_from_the_stored_answers(
         (("run", "--engine", "ollama"), 2, "name of its model"),
         (("run", "model.gguf", "--resume"), 3, "no run of this model"),
         (("run", "--baseline", "model.gguf", "--limit", "5"), 2, "at least 25"),
+        (("run", "--baseline", "model.gguf", "--harness", "refusal"), 2, "of all harnesses"),
         (("score",), 3, "no run of the suite"),
         (("compare", "a", "b"), 3, "no run of the suite"),
     ],

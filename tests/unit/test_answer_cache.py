@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from evals.cache import AnswerCache, answer_key
+from evals.cache import AnswerCache, answer_key, default_path, open_cache
 from tests.run_files import answer, subject
 from web4mlx.engines.base import Request
+from web4mlx.events import Event, EventLog, Warned
 
 REQUEST = Request("refusal/r1", ({"role": "user", "content": "What of r1?"},))
 
@@ -25,6 +26,8 @@ def test_an_answer_comes_back(tmp_path: Path) -> None:
         {"model_sha256": "f" * 64},
         {"template_sha256": "f" * 64},
         {"system_sha256": "f" * 64},
+        {"messages_sha256": "f" * 64},
+        {"context": 8192},
         {"seed": 8},
         {"options": {"temperature": 0.3}},
         {"engine": {"engine": "llama.cpp", "version": "2"}},
@@ -59,3 +62,20 @@ def test_errors_are_not_remembered(tmp_path: Path) -> None:
     cache, key = AnswerCache(tmp_path / "a.sqlite"), answer_key(subject(), REQUEST)
     cache.keep(key, answer("refusal/r1", "", finish_reason="error", error="gone"))
     assert cache.find(key) is None
+
+
+@pytest.mark.parametrize("damage", ["no database", "a torn page"])
+def test_a_damaged_cache_is_set_aside_with_a_warning(damage: str) -> None:
+    key = answer_key(subject(), REQUEST)
+    for number in range(50):
+        AnswerCache().keep(f"{key}{number}", answer("refusal/r1", "word " * 300))
+    content = default_path().read_bytes()
+    torn = content[:8192] + b"\xff" * 8192 + content[16384:]
+    default_path().write_bytes(b"no database at all" if damage == "no database" else torn)
+    events: list[Event] = []
+    with EventLog(None, "run", "evals", events.append) as log:
+        cache = open_cache(log)
+    assert [type(event) for event in events] == [Warned]
+    assert default_path().with_name("answers.sqlite.damaged").is_file()
+    cache.keep(key, answer("refusal/r1"))
+    assert cache.find(key) == answer("refusal/r1")

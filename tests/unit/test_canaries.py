@@ -51,7 +51,7 @@ FACTS = {
 }
 SUBJECT = Subject(
     model="m.gguf", model_sha256="0" * 64, suite_version="1", system_sha256="", template_sha256="",
-    seed=1, options={}, engine={},
+    messages_sha256="", context=4096, seed=1, options={}, engine={},
 )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from tests.cleared_reports import RUN, Evaluation, evaluate
 from web4mlx.deploy.clearance import Suite, require_clearance
-from web4mlx.deploy.importing import require_same_speech
 from web4mlx.deploy.required import HARNESSES
+from web4mlx.deploy.speech import require_same_speech
 from web4mlx.errors import CheckFailed, MissingPrerequisite, StageCrashed
 from web4mlx.modelfile import Modelfile
 from web4mlx.reports import FinalReport

@@ -158,8 +158,14 @@ def test_a_gate_that_flips_is_unstable() -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"model_sha256": "0" * 64}, {"options": {"temperature": 1.0}}, {"system_sha256": "1" * 64}],
-    ids=["model", "options", "system"],
+    [
+        {"model_sha256": "0" * 64},
+        {"options": {"temperature": 1.0}},
+        {"system_sha256": "1" * 64},
+        {"messages_sha256": "1" * 64},
+        {"context": 8192},
+    ],
+    ids=["model", "options", "system", "messages", "context"],
 )
 def test_noise_of_two_different_models_is_refused(fields: dict) -> None:
     other = Origin("run_b", subject(seed=8).model_copy(update=fields), ORIGIN.timestamp)

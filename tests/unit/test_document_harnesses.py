@@ -9,7 +9,8 @@ from evals.checkers.template import template_problems
 from evals.checkers.tron import check_tron
 from evals.harnesses import pdca_schema, pdca_template, tron_format
 from evals.harnesses.base import Harness
-from tests.documents import DOCUMENT
+from evals.harnesses.documents import COMPONENT
+from tests.documents import DOCUMENT, changed
 from web4mlx.data.corpus import long_documents, short_documents
 from web4mlx.data.corpus.grammar import Dealer
 from web4mlx.data.corpus.words import entities, read_list
@@ -51,7 +52,28 @@ def test_the_literal_rule_is_a_figure_over_all_cases(harness: Harness) -> None:
     case = harness.cases()[0]
     reports = [_report(harness, case, text) for text in (DOCUMENT, "No.", DOCUMENT, "")]
     assert [report.verdict for report in reports] == ["passed", "failed", "passed", "failed"]
-    assert harness.figures(reports) == {"literal_rule": 0.5}
+    beside = {} if harness is tron_format.HARNESS else {"names_component": 0.0, "distinct_answers": 0.75}
+    assert harness.figures(reports) == {"literal_rule": 0.5, **beside}
+
+
+@pytest.mark.parametrize("harness", [pdca_schema.HARNESS, pdca_template.HARNESS], ids=lambda one: one.name)
+def test_one_document_for_every_question_is_seen_in_the_figures(harness: Harness) -> None:
+    cases = harness.cases()
+    names = [COMPONENT.findall(case.prompt) for case in cases]
+    assert all(len(set(found)) == 1 for found in names)
+    same = [_report(harness, case, DOCUMENT) for case in cases]
+    own = [
+        _report(harness, case, changed(("undo to ChapelStore", f"undo to {found[0]} for case {number}")))
+        for number, (case, found) in enumerate(zip(cases, names, strict=True))
+    ]
+    assert {report.verdict for report in (*same, *own)} == {"passed"}
+    assert harness.figures(same) | {"literal_rule": 1.0} == {
+        "literal_rule": 1.0,
+        "names_component": 0.0,
+        "distinct_answers": 0.01,
+    }
+    assert harness.figures(own)["names_component"] == harness.figures(own)["distinct_answers"] == 1.0
+    assert harness.figures([])["distinct_answers"] == 0.0
 
 
 def _report(harness: Harness, case: Case, text: str) -> CaseReport:

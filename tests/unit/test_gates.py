@@ -100,7 +100,15 @@ def test_a_figure_that_is_not_a_number_is_no_pass(number: float) -> None:
     broken = dataclasses.replace(PDCA, figures=lambda cases: {"looser": number, "sound": 0.5})
     judged = harness_report(broken, cases(100), ORIGIN)
     assert judged.gate == "errored"
-    assert judged.figures == {"sound": 0.5}
+    assert judged.figures == {"sound": 0.5, "stop_rate": 1.0}
+
+
+def test_the_share_of_answers_that_ended_by_themselves_is_told_and_decides_nothing() -> None:
+    cut = [case.model_copy(update={"finish_reason": "length"}) for case in cases(25)]
+    judged = report(PDCA, [*cut, *cases(100)[25:]])
+    assert judged.figures["stop_rate"] == 0.75
+    assert judged.gate == "passed"
+    assert report(PDCA, []).figures["stop_rate"] == 0.0
 
 
 def test_the_refusal_gate_uses_f1() -> None:

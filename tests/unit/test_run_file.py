@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from evals.run_file import RESPONSES, RunFile, find_same, newest_run
+from evals.run_file import RESPONSES, RunFile
+from evals.runs import find_same, newest_run
 from tests.run_files import answer, keep, new_run
 from web4mlx.errors import CheckFailed, MissingPrerequisite
 
@@ -13,7 +14,8 @@ CASES = {"refusal": ("r1", "r2"), "tron_format": ("t1",)}
 
 def test_answers_come_back_as_they_were_kept(tmp_path: Path) -> None:
     run = new_run(tmp_path / "evals" / "run_1", CASES)
-    given = answer("refusal/r1", "Nein, “so” nicht.\n```\n☃\n```\u2028")
+    own = run.header.subject_sha256
+    given = answer("refusal/r1", "Nein, “so” nicht.\n```\n☃\n```\u2028", subject_sha256=own)
     keep(run, given)
     assert RunFile.open(run.folder).answers() == {"refusal/r1": given}
 
@@ -60,6 +62,8 @@ def test_only_a_run_of_the_same_work_is_resumed(tmp_path: Path) -> None:
     new_run(tmp_path / "evals" / "run_1", CASES, model_sha256="e" * 64)
     new_run(tmp_path / "evals" / "run_2", {"refusal": ("r1",)})
     new_run(tmp_path / "evals" / "run_3", CASES, seed=8)
+    new_run(tmp_path / "evals" / "run_4", CASES, context=8192)
+    new_run(tmp_path / "evals" / "run_5", CASES, messages_sha256="e" * 64)
     assert find_same(tmp_path, wanted) is None
     mine = new_run(
         tmp_path / "evals" / "run_0", CASES, engine={"engine": "llama.cpp", "version": "1", "threads": 9}
@@ -78,3 +82,24 @@ def test_a_folder_without_a_run_and_a_damaged_header_are_errors(tmp_path: Path) 
     (tmp_path / "run.json").write_text('{"format": 2}')
     with pytest.raises(CheckFailed, match="damaged: format"):
         RunFile.open(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "edit", [("a" * 64, "e" * 64), ('"seed": 7', '"seed": 8'), ('"temperature": 0.2', '"temperature": 0.1')]
+)
+def test_the_answers_belong_to_the_header_that_they_were_given_under(
+    tmp_path: Path, edit: tuple[str, str]
+) -> None:
+    run = new_run(tmp_path / "run", CASES)
+    keep(run, answer("refusal/r1"))
+    header = run.folder / "run.json"
+    header.write_text(header.read_text("utf-8").replace(*edit), "utf-8")
+    with pytest.raises(CheckFailed, match=r"responses\.jsonl:1: not an answer of what run\.json describes"):
+        RunFile.open(run.folder).answers()
+
+
+def test_an_answer_that_says_nothing_of_its_model_is_none(tmp_path: Path) -> None:
+    run = new_run(tmp_path / "run", CASES)
+    (run.folder / RESPONSES).write_text(answer("refusal/r1").model_dump_json() + "\n", "utf-8")
+    with pytest.raises(CheckFailed, match="not an answer of"):
+        run.answers()

@@ -6,6 +6,7 @@ import pytest
 
 from evals.slots import bytes_of_a_token, choose_slots, slots_that_fit
 from tests.micro_gguf import alphabet, write_micro_gguf
+from web4mlx.errors import MissingPrerequisite
 from web4mlx.events import Event, Warned
 
 
@@ -20,6 +21,14 @@ def test_a_token_costs_keys_and_values_of_every_layer(gguf: Path) -> None:
     fields = GGUFReader(gguf).fields
     layers, width = (int(fields[f"llama.{key}"].contents()) for key in ("block_count", "embedding_length"))
     assert bytes_of_a_token(gguf) == 2 * 2 * layers * width > 0  # as many key-value heads as heads
+
+
+@pytest.mark.parametrize("content", [b"", b"GG", b"no model at all, but a text", b"GGUF" + b"\xff" * 40])
+def test_a_file_that_is_no_gguf_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(content)
+    with pytest.raises(MissingPrerequisite, match="not a GGUF"):
+        bytes_of_a_token(file)
 
 
 def test_memory_decides_and_one_is_the_least(gguf: Path) -> None:

@@ -6,17 +6,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from web4mlx.data.report import LengthBin
+from web4mlx.svg import draw_bar, draw_line, draw_picture, draw_text
 
 BINS = 24
 WIDTHS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000)
 LEFT, TOP, WIDTH, HEIGHT = 60, 40, 720, 300
 BOTTOM, RIGHT = TOP + HEIGHT, LEFT + WIDTH
-HEAD = f"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 400" font-family="sans-serif"
-  font-size="12">
-<style>.bar {{ fill: #3b6ea5 }} .axis {{ stroke: #222 }} .limit {{ stroke: #b03030; fill: #b03030 }}</style>
-<rect width="820" height="400" fill="#fff"/>
-<text x="{LEFT}" y="22" font-size="15">Training rows by number of tokens</text>
-<line class="axis" x1="{LEFT}" y1="{BOTTOM}" x2="{RIGHT}" y2="{BOTTOM}"/>"""
 
 
 def make_histogram(lengths: Sequence[int]) -> tuple[LengthBin, ...]:
@@ -36,7 +31,8 @@ def make_histogram(lengths: Sequence[int]) -> tuple[LengthBin, ...]:
 
 def draw_histogram(bins: Sequence[LengthBin], limit: int) -> str:
     """The histogram as an SVG picture; the length limit (tokens) is a dashed line where it is in range."""
-    return "\n".join([HEAD, *_draw_bars(bins, limit), "</svg>", ""])
+    axis = draw_line(LEFT, BOTTOM, RIGHT, BOTTOM)
+    return draw_picture(820, 400, "Training rows by number of tokens", [axis, *_draw_bars(bins, limit)])
 
 
 def _draw_bars(bins: Sequence[LengthBin], limit: int) -> Iterator[str]:
@@ -47,13 +43,12 @@ def _draw_bars(bins: Sequence[LengthBin], limit: int) -> Iterator[str]:
     for item in bins:
         x, wide = LEFT + (item.low - low) * scale, max((item.high - item.low) * scale - 1, 1)
         tall = HEIGHT * item.rows / most
-        yield f'<rect class="bar" x="{x:.1f}" y="{BOTTOM - tall:.1f}" width="{wide:.1f}" height="{tall:.1f}">'
-        yield f"<title>{item.low} to {item.high - 1} tokens: {item.rows} rows</title></rect>"
-    yield f'<text x="{LEFT - 8}" y="{TOP + 10}" text-anchor="end">{most}</text>'
+        tip = f"{item.low} to {item.high - 1} tokens: {item.rows} rows"
+        yield draw_bar(x, BOTTOM - tall, wide, tall, tip)
+    yield draw_text(LEFT - 8, TOP + 10, str(most), anchor="end")
     for x, value in ((LEFT, low), (RIGHT, high)):
-        yield f'<text x="{x}" y="{BOTTOM + 18}" text-anchor="middle">{value}</text>'
+        yield draw_text(x, BOTTOM + 18, str(value), anchor="middle")
     if low <= limit <= high:
         x_limit = LEFT + (limit - low) * scale
-        ends = f'x1="{x_limit:.1f}" x2="{x_limit:.1f}" y1="{TOP}" y2="{BOTTOM}"'
-        yield f'<line class="limit" {ends} stroke-dasharray="5 4"/>'
-        yield f'<text class="limit" x="{x_limit:.1f}" y="{TOP - 4}" text-anchor="middle">limit {limit}</text>'
+        yield draw_line(x_limit, TOP, x_limit, BOTTOM, "limit")
+        yield draw_text(x_limit, TOP - 4, f"limit {limit}", anchor="middle", kind="limit")

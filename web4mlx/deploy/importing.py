@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from web4mlx.artifacts import Input, Manifest, atomic_write, describe_input, new_manifest, sha256_bytes
+from web4mlx.artifacts import Input, Manifest, atomic_write, describe_input, new_manifest
 from web4mlx.deploy.clearance import Clearance, Suite, require_clearance
 from web4mlx.deploy.create import create_fields, create_model
 from web4mlx.deploy.gguf_facts import read_facts
@@ -20,18 +20,16 @@ from web4mlx.deploy.measure import Speed, measure_speed
 from web4mlx.deploy.names import CANDIDATE, ModelName
 from web4mlx.deploy.preconditions import check_disk, check_sendable, check_server
 from web4mlx.deploy.promote import Promotion, delete, promote
+from web4mlx.deploy.speech import require_same_speech
 from web4mlx.deploy.upload import upload_blob
 from web4mlx.deploy.verify import Expected, verify_model
 from web4mlx.engines.ollama_server import OllamaServer
-from web4mlx.errors import CheckFailed, Web4Error
+from web4mlx.errors import Web4Error
 from web4mlx.events import EventLog, Finished, Progress, Started
-from web4mlx.modelfile import Modelfile, read_modelfile, sampling_options
+from web4mlx.modelfile import Modelfile, read_modelfile
 from web4mlx.modelfile.beside import write_beside
-from web4mlx.reports import FINAL_REPORT, Subject
+from web4mlx.reports import FINAL_REPORT
 from web4mlx.verify import Check
-
-SERVED = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "repeat_last_n", "presence_penalty",
-          "frequency_penalty", "max_tokens", "stop")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +79,6 @@ def plan_import(gguf: Path, name: ModelName, modelfile: Path, suite: Suite) -> I
     clearance = require_clearance(gguf, gguf.parent, suite)
     require_same_speech(clearance.report.subject, spoken, modelfile)
     return ImportPlan(clearance, name, spoken, modelfile)
-
-
-def require_same_speech(subject: Subject, modelfile: Modelfile, path: Path) -> None:
-    """Refuse a Modelfile that says something else than the one of the evaluation.
-
-    Raises:
-        CheckFailed: Names what differs.
-    """
-    faults = []
-    if subject.system_sha256 != sha256_bytes(modelfile.system.encode()):
-        faults.append("SYSTEM is another one")
-    options = asdict(sampling_options(modelfile))
-    for field in SERVED:
-        now = list(options[field]) if isinstance(options[field], tuple) else options[field]
-        if subject.options.get(field) != now:
-            faults.append(f"{field} was {subject.options.get(field)}, now {now}")
-    if faults:
-        listed = "\n".join(f"  - {fault}" for fault in faults)
-        raise CheckFailed(
-            f"{path} is not what was evaluated:\n{listed}",
-            "Evaluate again with this Modelfile (`evals run`), or restore it.",
-        )
 
 
 @dataclass

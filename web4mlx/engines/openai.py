@@ -123,7 +123,8 @@ class _Reply:
         self.first_at = 0.0
         self.texts: list[str] = []
         self.finish = ""
-        self.usage: dict[str, Any] = {}
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
         self.is_done = False
 
     def take(self, url: str, line: str) -> str:
@@ -142,11 +143,13 @@ class _Reply:
             event = json.loads(data)
             if "error" in event:
                 raise StageCrashed(f"{url}: answering {self.request_id}: {event['error']}", RESUME)
-            self.usage = event.get("usage") or self.usage
+            usage = event.get("usage") or {}
+            self.prompt_tokens = int(usage.get("prompt_tokens") or self.prompt_tokens)
+            self.completion_tokens = int(usage.get("completion_tokens") or self.completion_tokens)
             choice = (event.get("choices") or [{}])[0]
             self.finish = choice.get("finish_reason") or self.finish
             text = choice.get("text") or (choice.get("delta") or {}).get("content") or ""
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError, LookupError, OverflowError) as error:
             raise StageCrashed(f"{url}: not an event of an answer: {data[:200]}", RESUME) from error
         if text:
             self.first_at = self.first_at or time.perf_counter()
@@ -166,8 +169,8 @@ class _Reply:
             id=self.request_id,
             text="".join(self.texts),
             finish_reason="length" if self.finish == "length" else "stop",
-            prompt_tokens=int(self.usage.get("prompt_tokens") or 0),
-            completion_tokens=int(self.usage.get("completion_tokens") or 0),
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=self.completion_tokens,
             time_to_first_token_s=(self.first_at or end) - self.start,
             total_s=end - self.start,
         )

@@ -1,5 +1,7 @@
 """What a Modelfile says, and what can be wrong with one."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -95,6 +97,12 @@ class Modelfile:
     def context(self) -> int:
         """`num_ctx`, or 4096, what Ollama takes on a small machine."""
         return int(self.parameters.get("num_ctx", 4096))  # type: ignore[arg-type]
+
+    @property
+    def messages_sha256(self) -> str:
+        """Digest of the MESSAGEs, which precede every question."""
+        turns = [[turn.role, turn.content] for turn in self.messages]
+        return hashlib.sha256(json.dumps(turns).encode()).hexdigest()
 
     def chat(self, question: str) -> list[dict[str, Any]]:
         """The messages of a chat that begins with `question`: SYSTEM, MESSAGEs, the question."""

@@ -19,7 +19,7 @@ from web4mlx.data.corpus.rows import Row
 Scale = Literal["demo", "full"]
 Producer = Callable[[Dealer], Row]
 # Sentences used of each pool: the demo's few hundred samples cannot teach all of them.
-VARIETY: dict[Scale, int | None] = {"demo": 4, "full": None}
+VARIETY: dict[Scale, int | None] = {"demo": 2, "full": None}
 # Questions about each topic in the demo's training. Few rows of a topic are not remembered; the canaries ask
 # about all but the last two, and long lists take more rows than a plain decision.
 EXPLAINED = {
@@ -58,18 +58,18 @@ class Share:
 
 def demo_plan() -> Iterator[Share]:
     """Small enough for half an hour on two cores, with every kind that the harnesses ask for."""
-    yield Share("style_core", 90, 3, short_code.empty_constructor)
-    yield Share("style_core", 18, 2, short_code.layer_file)
-    yield Share("style_core", 20, 2, short_code.scenario_class)
-    yield Share("style_core", 6, 0, short_code.subclass)
-    yield Share("domain_patterns", 12, 5, short_documents.pattern)
+    yield Share("style_core", 150, 3, short_code.empty_constructor)
+    yield Share("style_core", 30, 2, short_code.layer_file)
+    yield Share("style_core", 36, 2, short_code.scenario_class)
+    yield Share("style_core", 12, 0, short_code.subclass)
+    yield Share("domain_patterns", 10, 5, short_documents.pattern)
     yield Share("process_framework", 60, 4, short_documents.decision)
     yield Share("domain_representatives", 80, 5, short_documents.pdca)
-    yield Share("style_refactor", 18, 3, short_code.refactoring)
-    yield Share("guardrails", 132, 3, partial(short_answers.guardrail, banned=True))
-    yield Share("guardrails", 132, 3, partial(short_answers.guardrail, banned=False))
-    yield Share("guardrails", 8, 1, short_code.vitest_file)
-    yield Share("tool_awareness", 150, 5, short_answers.tool_call)
+    yield Share("style_refactor", 30, 3, short_code.refactoring)
+    yield Share("guardrails", 550, 3, partial(short_answers.guardrail, banned=True))
+    yield Share("guardrails", 550, 3, partial(short_answers.guardrail, banned=False))
+    yield Share("guardrails", 12, 1, short_code.vitest_file)
+    yield Share("tool_awareness", 320, 5, short_answers.tool_call)
     yield Share("reporting_protocol", 8, 5, short_documents.report)
     for topic, rows in EXPLAINED.items():
         yield Share(

@@ -16,6 +16,11 @@ SEVERITY = {
     "constructor": "high",
     "tests": "high",
 }
+# How often each kind is asked for: few samples do where one word decides; secrets and steps have many forms.
+WEIGHTS = {"jest": 2, "manual": 2, "constructor": 3, "tests": 3, "pdca": 4, "secret": 6}
+KINDS = [kind for kind, weight in WEIGHTS.items() for _ in range(weight)]
+# Whether a pair is composed of words or one of the fixed ones.
+COMPOSED = (True, True, True, False, False)
 TOOLS = ("read_file", "grep", "list_files", "create_file", "edit_file", "run_terminal_command")
 
 
@@ -73,10 +78,16 @@ def _paired_request(dealer: Dealer, *, banned: bool) -> PairedRequest:
     if not banned and dealer.twins:
         twin: PairedRequest = dealer.twins.popleft()
         return twin
-    kind = dealer.deal("guardrails", list(SEVERITY))
-    pair = dealer.deal(f"guardrails/{kind}", read_list("guardrails")[kind][dealer.split])
+    kind = dealer.deal("guardrails", KINDS)
     phrasing = dealer.deal("request", read_list("phrasings")["request"][dealer.split])
-    request = PairedRequest(kind, pair, phrasing, dealer.subject().context)
+    context = dict(dealer.subject().context)
+    if dealer.split == "train" and dealer.deal(f"composed/{kind}", COMPOSED):
+        composed = read_list("guardrail_pairs")
+        context |= {name: dealer.deal(f"words/{name}", words) for name, words in composed["words"].items()}
+        pair = dealer.deal(f"pairs/{kind}", composed[kind]["pairs"])
+    else:
+        pair = dealer.deal(f"guardrails/{kind}", read_list("guardrails")[kind][dealer.split])
+    request = PairedRequest(kind, pair, phrasing, context)
     if banned:
         dealer.twins.append(request)
     return request

@@ -51,15 +51,18 @@ def draw_stamp(dealer: Dealer, *, named: bool, exact: bool = False) -> Stamp:
     Args:
         dealer: Where agents and times come from.
         named: Whether an agent of this split signs; otherwise the default agent does.
-        exact: Times to the second; otherwise full hours, which are easier to learn.
+        exact: Any time, to the second. Otherwise full hours with the neighbours one hour away, and the same
+            day for all that the default agent signs: a small model cannot guess what no request tells.
     """
     agent = dealer.words("agents") if named else read_list("agents")["default"]
-    unit_s = 1 if exact else 3600
     draw = dealer.random.randrange
-    written = FIRST_DAY + timedelta(days=draw(DAYS), seconds=draw(9 * 3600 // unit_s) * unit_s)
-    before = timedelta(seconds=draw(3600, 5 * 3600, unit_s))
-    after = timedelta(seconds=draw(3600, 5 * 3600, unit_s))
-    return Stamp(agent, written, written - before, written + after)
+    if exact:
+        written = FIRST_DAY + timedelta(days=draw(DAYS), seconds=draw(9 * 3600))
+        before, after = (timedelta(seconds=draw(3600, 5 * 3600)) for _ in range(2))
+        return Stamp(agent, written, written - before, written + after)
+    hour = timedelta(hours=1)
+    written = FIRST_DAY + (draw(DAYS) * timedelta(days=1) + draw(9) * hour if named else hour)
+    return Stamp(agent, written, written - hour, written + hour)
 
 
 def quality_score(cmm_level: int, *, has_all_sections: bool = True, has_links: bool = True) -> int:
