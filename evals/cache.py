@@ -22,7 +22,10 @@ TABLE = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT N
 
 
 def answer_key(subject: Subject, request: Request, repeat: int = 0) -> str:
-    """The cache key of one question: 64 hexadecimal digits, or an empty text when nothing may be cached."""
+    """The cache key of one question: 64 hexadecimal digits, or an empty text when nothing may be cached.
+
+    `repeat` keeps further answers to the same question apart. The suite asks each question once, so it is 0.
+    """
     if not subject.model_sha256:
         return ""
     decides: dict[str, object] = comparable(subject) | {

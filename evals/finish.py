@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.baseline import baseline_metrics
+from evals.executed import EXECUTED, TOOL_EXECUTION
 from evals.harnesses import load_harness
 from evals.run_file import RunFile
 from evals.scoring import Scored, find_baseline, is_complete, score_run, write_reports
@@ -19,7 +20,6 @@ from web4mlx.errors import CheckFailed, MissingPrerequisite, StageCrashed
 from web4mlx.reports import BASELINE, Figure, FinalReport, HarnessReport
 
 HTML_REPORT = "eval_report.html"
-TOOL_EXECUTION = "tool_execution.json"
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ def execute_tools(run: RunFile) -> dict[str, dict[str, Figure]]:
     require_isolation()
     answers = run.answers()
     done = {
-        case.id: execute_case(case, answers[f"tool_success/{case.id}"].text)
-        for case in load_harness("tool_success").cases()
-        if f"tool_success/{case.id}" in answers
+        case.id: execute_case(case, answers[f"{EXECUTED}/{case.id}"].text)
+        for case in load_harness(EXECUTED).cases()
+        if f"{EXECUTED}/{case.id}" in answers
     }
     atomic_write(run.folder / TOOL_EXECUTION, json.dumps(done, indent=2) + "\n")
     return done

@@ -44,13 +44,18 @@ def aa_noise(a: Sequence[HarnessReport], b: Sequence[HarnessReport]) -> Noise:
     """Measure the noise of each gate that both evaluations have.
 
     Raises:
-        UsageError: They differ in more than the seed, or share no scored case.
+        UsageError: They differ in more than the seed, or not even in it, or share no scored case.
     """
     require_same_suite(a, b)
     first, second = a[0].subject, b[0].subject
     for field in SAME:
         if _without_seed(first, field) != _without_seed(second, field):
             raise UsageError(f"{field} differs: noise is measured on the same model, asked the same way")
+    if first.seed == second.seed:
+        raise UsageError(
+            f"both were asked with seed {first.seed}: the same answers again show no noise",
+            "Run one of them with another --seed.",
+        )
     of_b = {report.test_name: report for report in b}
     measured = [_measure(report, of_b[report.test_name]) for report in a if report.test_name in of_b]
     if not any(noise.pairs for noise in measured):

@@ -1,6 +1,8 @@
 """Which model is evaluated, with which engine, under which conditions: what was typed, completed."""
 
+import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,8 +12,8 @@ from evals.spread import SpreadEngine
 from evals.suite import Conditions
 from web4mlx.config import RunConfig
 from web4mlx.engines.base import Engine
-from web4mlx.errors import MissingPrerequisite, UsageError
-from web4mlx.events import EventSink
+from web4mlx.errors import MissingPrerequisite, StageCrashed, UsageError, Web4Error
+from web4mlx.events import EventSink, Warned
 from web4mlx.modelfile import read_modelfile, sampling_options
 
 EngineKind = Literal["llamacpp", "mlx", "ollama", "openai"]
@@ -76,7 +78,40 @@ def open_target(target: Target, conditions: Conditions, show: EventSink) -> Engi
         from web4mlx.engines.mlx import MlxEngine
 
         return MlxEngine(Path(target.model), context=context)
-    return SpreadEngine([reach(target, endpoint, conditions) for endpoint in target.endpoints or ("",)])
+    return SpreadEngine(reach_all(target, conditions, show))
+
+
+def reach_all(target: Target, conditions: Conditions, show: EventSink) -> list[Engine]:
+    """The engines of the servers that can be reached; the others are named in a warning.
+
+    Raises:
+        MissingPrerequisite: None can be reached, or none has the model.
+        StageCrashed: None can load it.
+        UsageError: An endpoint is not valid; those that were reached are closed again.
+    """
+    failures: list[Web4Error] = []
+    reached: list[Engine] = []
+    with ExitStack() as opened:
+        for endpoint in target.endpoints or ("",):
+            try:
+                reached.append(opened.enter_context(reach(target, endpoint, conditions)))
+            except (MissingPrerequisite, StageCrashed) as error:
+                failures.append(error)
+        if not reached:
+            raise failures[0]
+        opened.pop_all()
+    for failure in failures:
+        advice = f"{failure.hint} The other endpoints are asked all questions.".strip()
+        event = Warned(
+            ts=time.time(),
+            run="evals",
+            stage="evals",
+            code="endpoint",
+            message=failure.message,
+            advice=advice,
+        )
+        show(event)
+    return reached
 
 
 def reach(target: Target, endpoint: str, conditions: Conditions) -> Engine:

@@ -8,9 +8,11 @@ from pathlib import Path
 from evals.canaries import canary_report
 from evals.cases import Case
 from evals.decision import Evidence, final_report
+from evals.executed import EXECUTED, with_execution
 from evals.gates import Origin, harness_report
 from evals.harnesses import CANARY, GATED, NAMES, load_harness
 from evals.harnesses.base import Harness
+from evals.harnesses.tolerant import errored_without_figures, tolerant
 from evals.outcome import Outcome
 from evals.run_file import Answered, RunFile
 from evals.version import suite_version
@@ -56,12 +58,16 @@ def score_run(run: RunFile, baseline: BaselineMetrics | None) -> Scored:
             f"{run.folder}: made with suite {asked_with}, this is suite {suite_version()}",
             "Run `evals run` again: answers to unchanged prompts come from the cache.",
         )
-    answers = run.answers()
+    return score_answers(run, run.answers(), baseline)
+
+
+def score_answers(run: RunFile, answers: Mapping[str, Answered], baseline: BaselineMetrics | None) -> Scored:
+    """Score the answers to a run's cases, whichever suite asked; see `score_run`."""
     reports = {
         name: score_harness(load_harness(name), run, answers) for name in NAMES if name in run.header.cases
     }
     evidence = Evidence(
-        suite=[load_harness(name) for name in GATED],
+        suite=[tolerant(load_harness(name)) for name in GATED],
         reports=[report for name, report in reports.items() if name != CANARY],
         canaries=reports.get(CANARY),
         leaked_prompts=leaks_of(run),
@@ -86,7 +92,9 @@ def score_harness(harness: Harness, run: RunFile, answers: Mapping[str, Answered
     chosen = set(run.header.cases[harness.name])
     cases = [case for case in harness.cases() if case.id in chosen]
     scored = [score_case(harness, case, answers.get(f"{harness.name}/{case.id}")) for case in cases]
-    return harness_report(harness, scored, origin_of(run))
+    if harness.name == EXECUTED:
+        scored = with_execution(run.folder, scored)
+    return harness_report(tolerant(harness), errored_without_figures(harness, scored), origin_of(run))
 
 
 def score_case(harness: Harness, case: Case, answer: Answered | None) -> CaseReport:

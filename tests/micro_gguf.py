@@ -54,6 +54,7 @@ def write_micro_gguf(
     words: Sequence[str] = (),
     architecture: str = "llama",
     file_type: int = 0,
+    chat_template: str = CHAT_TEMPLATE,
 ) -> Path:
     """Write a model whose answers follow `follows`; anything unmentioned is equally unlikely.
 
@@ -90,7 +91,7 @@ def write_micro_gguf(
     writer.add_token_merges(["t h"])
     writer.add_eos_token_id(ids["<|im_end|>"])
     writer.add_add_bos_token(False)
-    writer.add_chat_template(CHAT_TEMPLATE)
+    writer.add_chat_template(chat_template)
     writer.add_tensor("token_embd.weight", np.eye(len(tokens), HIDDEN, dtype=np.float32))
     for name in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"):
         writer.add_tensor(f"blk.0.{name}.weight", zeros)

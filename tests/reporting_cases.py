@@ -28,7 +28,7 @@ def subject(sha: str = SHA, *, seed: int = 7, suite: str = "suite-1") -> Subject
     )
 
 
-ORIGIN = Origin("run_20261123_101500", subject(), "2026-11-23T10:15:00+00:00")
+ORIGIN = Origin("evals/run_20261123_101500", subject(), "2026-11-23T10:15:00+00:00")
 
 
 def never_asked(case: Case, text: str) -> Outcome:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from web4mlx.cli.output import EventPrinter, note, print_json
+from web4mlx.cli.output import EventPrinter, note, print_json, stdout
 
 
 def register(app: typer.Typer) -> None:
@@ -27,9 +27,12 @@ def canary(
 
     Example: evals canary web4-agent:latest --engine ollama
     """
+    from evals.canaries import canary_report
+    from evals.canary_console import render_canaries
     from evals.finish import finish_run, require_passed
     from evals.harnesses import CANARY
     from evals.opening import Typed, conditions_of, find_target
+    from evals.scoring import find_baseline
     from evals.suite import Selection, evaluate
     from web4mlx.config import find_config, load_config
 
@@ -40,6 +43,10 @@ def canary(
     note(f"model: {target.model}")
     asked = evaluate(target, Selection.of([CANARY], None), conditions, EventPrinter(), resume=False)
     result = finish_run(asked, conditions.outputs)
-    report = result.reports[CANARY]
-    print_json(report) if as_json else result.show()
+    report, baseline = result.reports[CANARY], find_baseline(conditions.outputs)
+    if as_json:
+        print_json(canary_report(report, baseline))
+    else:
+        stdout().print(render_canaries(report, baseline))
+        note(f"report: {result.html}")
     require_passed(result, CANARY)

@@ -24,12 +24,12 @@ def compare(
     """
     from evals.compare import compare_reports
     from evals.console import render_comparison, render_noise
-    from evals.finish import score_only
     from evals.noise import aa_noise
+    from evals.rescoring import score_stored
     from evals.run_file import RunFile
 
     one, other = (
-        list(score_only(RunFile.open(folder), folder.parent.parent).reports.values()) for folder in (a, b)
+        list(score_stored(RunFile.open(folder), folder.parent.parent).reports.values()) for folder in (a, b)
     )
     if noise:
         measured = aa_noise(one, other)

@@ -222,6 +222,6 @@ def _plain(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def _commands(final: FinalReport) -> tuple[str, ...]:
     """What makes this report again: from the stored answers, and from the model."""
     return (
-        f"evals score OUTPUTS/evals/{shlex.quote(final.run)}",
+        f"evals score OUTPUTS/{shlex.quote(final.run)}",
         f"evals run --model {shlex.quote(final.subject.model)} --seed {final.subject.seed}",
     )

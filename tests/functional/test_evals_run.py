@@ -1,70 +1,21 @@
 """`evals run` and its companions on a real, scripted GGUF: what is kept, what is decided, what is resumed."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from evals.checkers.pdca import check_pdca_document
-from evals.cli.main import app, load_commands
 from evals.harnesses import GATED, NAMES
-from tests.chat_server import GOOD, scripted
+from tests.eval_place import SAMPLE, evals, fill, lines, run, runs
 from tests.micro_gguf import alphabet, write_micro_gguf
 from web4mlx.artifacts import Input, new_manifest, write_manifest
-from web4mlx.cli.main import run_program
 from web4mlx.reports import BASELINE, CANARY_REPORT, FINAL_REPORT
-
-CONFIG = (
-    'outputs = "outputs"\nmodelfile = "Modelfile"\n[data]\ntrain = ["data/a.jsonl"]\neval = "data/e.jsonl"\n'
-)
-METADATA = {"task_type": "t", "sample_id": "s"}
-SAMPLE = {"instruction": "Count to ten.", "input": "", "output": "1", "metadata": METADATA}
 
 
 @pytest.fixture
 def workplace(in_tmp: Path) -> Path:
-    """A folder with all that a run needs, and a scripted model that answers `abcdef`."""
-    write_micro_gguf(in_tmp / "model.gguf", alphabet())
-    write_modelfile(in_tmp, tokens=6)
-    (in_tmp / "config.toml").write_text(CONFIG)
-    (in_tmp / "data").mkdir()
-    for name in ("a.jsonl", "e.jsonl"):
-        (in_tmp / "data" / name).write_text(json.dumps(SAMPLE) + "\n")
-    return in_tmp
-
-
-def write_modelfile(folder: Path, tokens: int) -> None:
-    (folder / "Modelfile").write_text(
-        f"FROM ./model.gguf\nSYSTEM Spell.\nPARAMETER temperature 0\nPARAMETER num_ctx 512\n"
-        f"PARAMETER num_predict {tokens}\n"
-    )
-
-
-def evals(*arguments: str) -> int:
-    """Run `evals …` in this process; returns the exit code."""
-    load_commands()
-    try:
-        run_program(lambda: app([*arguments]))
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
-def run(*arguments: str) -> int:
-    return evals("run", "--model", "model.gguf", "-c", "config.toml", *arguments)
-
-
-def runs(folder: Path) -> list[Path]:
-    return sorted((folder / "outputs" / "evals").glob("run_*"))
-
-
-def lines(folder: Path) -> list[str]:
-    return (folder / "responses.jsonl").read_text("utf-8").splitlines()
+    return fill(in_tmp)
 
 
 def test_a_model_that_knows_nothing_is_blocked_with_reports_and_an_incident(
@@ -168,61 +119,6 @@ def test_a_leak_check_of_other_files_than_the_models_own_blocks(
     write_manifest(workplace / "model.gguf", new_manifest("fuse", inputs=adapter))
     assert run("--harness", "refusal", "--limit", "2") == 1
     assert "the leak check did not run" in capsys.readouterr().out
-
-
-def test_a_killed_run_is_resumed_without_losing_an_answer(workplace: Path) -> None:
-    write_modelfile(workplace, tokens=100)
-    command = [sys.executable, "-m", "evals", "run", "model.gguf", "-c", "config.toml"]
-    command += ["--harness", "tron_format", "--parallel", "1"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    child = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 120
-    while not any((workplace / "outputs").glob("evals/run_*/responses.jsonl")) or not lines(
-        runs(workplace)[0]
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-    (folder,) = runs(workplace)
-    kept = lines(folder)
-    assert run("--harness", "tron_format", "--parallel", "1", "--resume") == 1
-    assert lines(folder)[: len(kept)] == kept
-    resumed = json.loads((folder / "eval_tron_format.json").read_text())
-    run("--harness", "tron_format", "--parallel", "1", "--no-cache")
-    whole = json.loads((runs(workplace)[-1] / "eval_tron_format.json").read_text())
-    assert [(case["id"], case["response"]) for case in resumed["cases"]] == [
-        (case["id"], case["response"]) for case in whole["cases"]
-    ]
-
-
-def test_an_endpoint_that_dies_half_way_is_no_verdict_and_loses_nothing(
-    workplace: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ("run", "m", "-c", "config.toml", "--harness", "tron_format", "--parallel", "1")
-    with scripted(*[(200, GOOD)] * 40) as url:
-        assert evals(*arguments, "--endpoint", url) in (3, 4)
-    said = capsys.readouterr().err
-    assert "40 of 100 answers are kept; `evals run --resume` goes on" in said
-    (folder,) = runs(workplace)
-    kept = lines(folder)
-    assert len(kept) == 40
-    with scripted(*[(200, GOOD)] * 60) as url:
-        assert evals(*arguments, "--endpoint", url, "--resume") == 1
-    assert runs(workplace) == [folder]
-    assert lines(folder)[:40] == kept
-    assert json.loads((folder / "eval_tron_format.json").read_text())["errored"] == 0
-
-
-def test_a_served_model_of_the_same_name_is_asked_again(workplace: Path) -> None:
-    arguments = ("run", "m", "-c", "config.toml", "--harness", "tron_format", "--limit", "5")
-    with scripted(*[(200, GOOD)] * 10) as url:
-        evals(*arguments, "--endpoint", url)
-        evals(*arguments, "--endpoint", url)
-    first, second = runs(workplace)
-    assert len(lines(first)) == len(lines(second)) == 5
-    assert evals(*arguments, "--endpoint", url, "--resume") in (1, 3)
-    assert len(runs(workplace)) == 2
 
 
 def test_score_list_compare_and_report_work_from_the_stored_answers(

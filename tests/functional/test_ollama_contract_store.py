@@ -1,7 +1,8 @@
 """What an Ollama server is relied on for: blobs, create, its errors. The double keeps the contract.
 
 Contract tests 3, 4, 5, 7, 8 and 10; 1 and 2, the Modelfile itself, are in test_modelfile_parse.py; 6 and 11
-in test_import.py; the others in test_ollama_contract_client.py.
+in test_import.py; more of 3 and 7 in test_ollama_contract_files.py, of 13 and 14 in
+test_ollama_contract_template.py; the others in test_ollama_contract_client.py.
 """
 
 from collections.abc import Iterator

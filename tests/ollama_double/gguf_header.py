@@ -1,7 +1,10 @@
 """Reads what a server looks at in a GGUF: header, key-values, tensor table, and whether it fits the file."""
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -90,16 +93,25 @@ def _value(file: BinaryIO, kind: int) -> Any:
 
 def _tensor(file: BinaryIO) -> tuple[str, int, int, int]:
     """Name, bytes, offset, elements."""
-    try:
+    with _reading("name"):
         name = _text(file)
-    except GgufError as error:
-        raise GgufError(f"failed to read tensor name: {error.message}") from error
-    dimensions = _number(file, "I")
+    with _reading("dimensions"):
+        dimensions = _number(file, "I")
     if dimensions > 4:
         raise GgufError(f'tensor "{name}" dimensions {dimensions} exceeds maximum 4')
-    elements = 1
-    for _ in range(dimensions):
-        elements *= _number(file, "Q")
-    kind, offset = _number(file, "I"), _number(file, "Q")
+    with _reading("shape"):
+        elements = prod(_number(file, "Q") for _ in range(dimensions))
+    with _reading("kind"):
+        kind = _number(file, "I")
+    with _reading("offset"):
+        offset = _number(file, "Q")
     values, width = _BLOCKS.get(kind, (1, 4))
     return name, elements // values * width, offset, elements
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    try:
+        yield
+    except GgufError as error:
+        raise GgufError(f"failed to read tensor {what}: {error.message}") from error

@@ -52,7 +52,8 @@ class Runners:
             self.drop(blob)
             runner = None
         if runner is None:
-            engine = LlamaCppEngine(blob, context=options.get("num_ctx", 4096), threads=1)
+            context = options.get("num_ctx", 4096)
+            engine = LlamaCppEngine(blob, context=context, threads=1, reuse_prompts=True)
             name = self.store.name_of(manifest).shown
             runner = Runner(name, self.store.digest(manifest), engine, settings, blob.stat().st_size)
             self.loaded[blob] = runner

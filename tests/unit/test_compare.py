@@ -211,3 +211,10 @@ def test_each_condition_beside_the_gates_has_its_own_mark() -> None:
     assert "❌ the leak check did not run" in shown(render_final(decide(leaked_prompts=None)))
     low = harness("pdca_schema", "quality", threshold=0.5)
     assert "❌ overall 50 %" in shown(render_final(decide(suite=[low], reports=[report(low, cases(50, 50))])))
+
+
+def test_a_run_has_no_noise_against_itself_nor_against_one_of_the_same_seed() -> None:
+    same_seed = Origin("run_b", subject(), ORIGIN.timestamp)
+    for origin in (ORIGIN, same_seed):
+        with pytest.raises(UsageError, match="both were asked with seed 7"):
+            aa_noise([report(PDCA)], [report(PDCA, origin=origin)])

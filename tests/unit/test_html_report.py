@@ -184,3 +184,9 @@ def test_the_page_says_how_to_make_it_again() -> None:
     assert "evals score OUTPUTS/evals/run_20261123_101500" in page
     assert "evals run --model outputs/demo/web4-agent.gguf --seed 7" in page
     assert subject().model_sha256 in page
+
+
+def test_the_command_that_scores_again_names_the_runs_folder() -> None:
+    """`run` stands below the outputs folder, as in every report."""
+    (score, _) = build_page(decide(), []).commands
+    assert score == f"evals score OUTPUTS/{ORIGIN.run}"

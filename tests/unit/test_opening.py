@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from evals.opening import Target, Typed, conditions_of, reach
+from evals.opening import Target, Typed, conditions_of, reach, reach_all
 from evals.suite import Conditions
 from web4mlx.config import RunConfig
 from web4mlx.engines.base import SamplingOptions
+from web4mlx.engines.openai import OpenAiEngine
+from web4mlx.errors import UsageError
 from web4mlx.modelfile import Modelfile
 
 
@@ -19,6 +21,19 @@ def test_ollama_gets_the_modelfiles_context(monkeypatch: pytest.MonkeyPatch) -> 
     conditions = Conditions(Path("outputs"), modelfile, SamplingOptions(seed=7), (), 1)
     reach(Target("m", "ollama", ("http://127.0.0.1:1",)), "http://127.0.0.1:1", conditions)
     assert asked == {"host": "http://127.0.0.1:1", "context": 8192, "allow_remote": False}
+
+
+def test_an_endpoint_that_is_no_url_closes_those_that_were_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+    monkeypatch.setattr(OpenAiEngine, "close", lambda self: closed.append(self.url))
+    conditions = Conditions(
+        outputs=Path("outputs"), modelfile=Modelfile("x.gguf"), options=SamplingOptions(seed=7),
+        training_files=(), parallel=1,
+    )  # fmt: skip
+    target = Target("m", "openai", ("http://127.0.0.1:9", "http://example.org:9"))
+    with pytest.raises(UsageError):
+        reach_all(target, conditions, lambda event: None)
+    assert closed == ["http://127.0.0.1:9"]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
 """From stored answers to the decision: right answers clear a model, and nothing else does."""
 
 import json
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,44 +11,14 @@ from evals.finish import finish_run, require_cleared, score_only
 from evals.harnesses import NAMES, load_harness
 from evals.harnesses.base import Harness
 from evals.outcome import Outcome
-from evals.run_file import RESPONSES, LeakCheck, RunFile, RunHeader
-from tests.right_answers import right_answers
-from tests.run_files import answer, keep, subject
+from evals.run_file import RESPONSES, LeakCheck, RunFile
+from tests.complete_runs import answers, complete_run, first_ids
+from tests.run_files import subject
 from web4mlx.artifacts import new_manifest, sha256_bytes, write_manifest
 from web4mlx.deploy.clearance import require_clearance
 from web4mlx.deploy.suite import installed_suite
 from web4mlx.errors import CheckFailed, StageCrashed
 from web4mlx.reports import BASELINE, CANARY_REPORT, FINAL_REPORT, FinalReport, HarnessReport, read_report
-
-
-@cache
-def prompts() -> Mapping[str, str]:
-    return {f"{name}/{case.id}": case.prompt for name in NAMES for case in load_harness(name).cases()}
-
-
-@cache
-def answers() -> Mapping[str, str]:
-    return right_answers()
-
-
-def complete_run(outputs: Path, changes: Mapping[str, str] | None = None, **header: Any) -> RunFile:
-    """A run of all cases with right answers, but for the changed ones; None leaves one out."""
-    fields: dict[str, Any] = {
-        "created": "2026-01-01T12:00:00+00:00",
-        "subject": subject(),
-        "cases": {name: tuple(case.id for case in load_harness(name).cases()) for name in NAMES},
-        "planned": {name: load_harness(name).planned for name in NAMES},
-        "leak_check": LeakCheck(verdict="passed", files={"a.jsonl": "d" * 64}),
-    }
-    run = RunFile.create(outputs / "evals" / "run_1", RunHeader.model_validate(fields | header))
-    texts = dict(answers()) | dict(changes or {})
-    with_prompts = [answer(key, text, prompt=prompts()[key]) for key, text in texts.items()]
-    keep(run, *(one for one in with_prompts if one.text != "LEFT OUT"))
-    return run
-
-
-def first_ids(harness: str, count: int) -> list[str]:
-    return [f"{harness}/{case.id}" for case in load_harness(harness).cases()[:count]]
 
 
 def test_right_answers_to_everything_clear_the_model(tmp_path: Path) -> None:
