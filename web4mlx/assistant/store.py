@@ -39,7 +39,7 @@ def find_store(db: Path | None, config: str = CONFIG) -> AbstractContextManager[
 
 @contextmanager
 def opened(settings: "RagSettings", db: Path) -> Iterator[Retriever]:
-    """An open store whose embedder has been loaded, so that no question waits for it.
+    """An open store that has been asked once, so that no question waits for embedder or index.
 
     Raises:
         Web4Error: It is missing, damaged, or made with another embedder.
@@ -49,8 +49,9 @@ def opened(settings: "RagSettings", db: Path) -> Iterator[Retriever]:
     from web4mlx.rag.store import open_store
 
     with open_store(db, open_embedder(settings.embedder), settings.chroma_url or None) as store:
-        store.encode_query("ready")
-        yield StoreRetriever(store)
+        retriever = StoreRetriever(store)
+        retriever.retrieve(Query("ready", limit=1))
+        yield retriever
 
 
 class Lazily:
