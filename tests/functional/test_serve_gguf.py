@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.micro_gguf import alphabet, sentence
-from tests.serving import Serving, serving_gguf
+from tests.serving import MODELFILE, Serving, serving_gguf
 
 HELLO = [{"role": "user", "content": "hi"}]
 CALL = '<tool_call>{"name": "read_file", "arguments": {"path": "a.ts"}}</tool_call>'
@@ -234,7 +234,7 @@ def test_a_client_that_leaves_ends_its_generation(tmp_path: Path) -> None:
         (left,) = server.await_served()
         assert left.status == 499
         assert client(server).chat("agent", HELLO).message.content == "abcdef"
-        assert not [thread for thread in threading.enumerate() if thread.name == "serve-answer"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "serve-answer"]
 
 
 def test_every_request_is_one_event_without_its_text(tmp_path: Path) -> None:
@@ -280,3 +280,15 @@ def test_a_page_of_this_machine_may_ask_in_a_browser(server: Serving) -> None:
     assert allowed.headers["access-control-allow-origin"] == "http://localhost:3000"
     foreign = httpx.options(f"{server.url}/api/chat", headers={**asking, "Origin": "https://evil.example"})
     assert "access-control-allow-origin" not in foreign.headers
+
+
+def test_stopping_ends_what_is_being_generated(tmp_path: Path) -> None:
+    body = {"model": "agent", "messages": HELLO, "options": {"num_predict": -1}}
+    with (
+        serving_gguf(
+            tmp_path, alphabet(), modelfile=MODELFILE.replace("512", "8192"), context=8192
+        ) as server,
+        httpx.stream("POST", f"{server.url}/api/chat", json=body) as answer,
+    ):
+        next(answer.iter_lines())
+    assert not [thread for thread in threading.enumerate() if thread.name == "serve-answer"]

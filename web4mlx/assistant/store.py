@@ -65,7 +65,7 @@ def describe_store(db: Path | None, default: Path) -> str:
 
 @contextmanager
 def opened(settings: "RagSettings", db: Path) -> Iterator[Retriever]:
-    """What finds pieces in an open store.
+    """What finds pieces in an open store that has been asked once, so that no question waits for an index.
 
     Raises:
         Web4Error: It is missing, damaged, or made with another embedder.
@@ -73,12 +73,14 @@ def opened(settings: "RagSettings", db: Path) -> Iterator[Retriever]:
     from web4mlx.rag.retrieve import Retriever as StoreRetriever
 
     with opened_store(settings, db) as store:
-        yield StoreRetriever(store)
+        retriever = StoreRetriever(store)
+        retriever.retrieve(Query("ready", limit=1))
+        yield retriever
 
 
 @contextmanager
 def opened_store(settings: "RagSettings", db: Path) -> Iterator["Store"]:
-    """An open store whose embedder has been loaded, so that no question waits for it.
+    """An open store; its embedder is loaded by the first question.
 
     Raises:
         Web4Error: It is missing, damaged, or made with another embedder.
@@ -87,7 +89,6 @@ def opened_store(settings: "RagSettings", db: Path) -> Iterator["Store"]:
     from web4mlx.rag.store import open_store
 
     with open_store(db, open_embedder(settings.embedder), settings.chroma_url or None) as store:
-        store.encode_query("ready")
         yield store
 
 

@@ -5,6 +5,8 @@ import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import closing
 
+from starlette.concurrency import run_in_threadpool
+
 from web4mlx.engines.base import Engine, Request, Response
 from web4mlx.errors import StageCrashed, Web4Error
 from web4mlx.serving.failures import Busy
@@ -27,6 +29,14 @@ class Slots:
         self.waiting = 0
         self._longest_line = longest_line
         self._free = asyncio.Semaphore(parallel)
+        self._running: dict[threading.Thread, threading.Event] = {}
+
+    async def close(self) -> None:
+        """Stop what is being generated and wait until it has ended."""
+        for left in list(self._running.values()):
+            left.set()
+        for thread in list(self._running):
+            await run_in_threadpool(thread.join)
 
     async def stream(self, request: Request) -> AsyncGenerator[str | Response, None]:
         """Yield the pieces of an answer and, last, its response.
@@ -69,9 +79,12 @@ class Slots:
             try:
                 generate(self.engine, request, left, lambda piece: tell(pieces.put_nowait, piece))
             finally:
+                self._running.pop(threading.current_thread())
                 tell(self._free.release)
 
-        threading.Thread(target=work, name="serve-answer").start()
+        thread = threading.Thread(target=work, name="serve-answer")
+        self._running[thread] = left
+        thread.start()
 
 
 def generate(engine: Engine, request: Request, left: threading.Event, put: Callable[[Piece], object]) -> None:

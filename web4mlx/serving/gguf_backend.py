@@ -72,7 +72,8 @@ class GgufBackend:
         """Nothing to do: the model is loaded."""
 
     async def close(self) -> None:
-        """Nothing to do: the engine is closed by who opened it."""
+        """Stop what is being generated; the engine is closed by who opened it."""
+        await self.slots.close()
 
     async def health(self) -> dict[str, Any]:
         """The model and how many requests wait for a slot."""
