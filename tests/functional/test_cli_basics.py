@@ -67,6 +67,7 @@ def in_process(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int
 def test_the_documented_commands_are_there() -> None:
     wanted = {"doctor", "download", "train", "verify", "fuse", "export", "ask", "run"}
     groups = {("data", "check"), ("data", "preview"), ("data", "sample"), ("modelfile", "check")}
+    groups |= {("rag", name) for name in ("build", "check", "query", "mark", "sample")}
     assert {(name,) for name in wanted} | groups <= set(COMMANDS)
 
 
@@ -79,7 +80,7 @@ def test_every_command_has_help(path: tuple[str, ...], flag: str, capsys: pytest
 
 
 @pytest.mark.parametrize("path", [path for path in COMMANDS if len(path) > 1 or path[0] not in
-                                  ("data", "modelfile", "evals")], ids=" ".join)  # fmt: skip
+                                  ("data", "modelfile", "rag", "evals")], ids=" ".join)  # fmt: skip
 def test_every_command_shows_an_example_and_has_json(
     path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
