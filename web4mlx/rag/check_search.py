@@ -17,7 +17,7 @@ from web4mlx.rag.vectors import query_collection
 SEED = 7
 FIRST = 5  # a known chunk must be among so many
 NEAREST = 10  # neighbours that the index is compared with
-COMPARED = 20  # queries for which it is compared
+COMPARED = 60  # queries for which it is compared
 WALKED = 50
 
 

@@ -19,7 +19,7 @@ from web4mlx.rag.vectors import (
     read_metadata,
 )
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
