@@ -57,7 +57,7 @@ class Share:
 
 
 def demo_plan() -> Iterator[Share]:
-    """Small enough for half an hour on two cores, with every kind that the harnesses ask for."""
+    """Small enough for less than an hour on a CPU, with every kind that the harnesses ask for."""
     yield Share("style_core", 150, 3, short_code.empty_constructor)
     yield Share("style_core", 30, 2, short_code.layer_file)
     yield Share("style_core", 36, 2, short_code.scenario_class)
