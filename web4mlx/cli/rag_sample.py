@@ -12,6 +12,7 @@ def sample(
     scale: str = typer.Option("demo", "--scale", help="demo, or full (18,767 documents)."),
     seed: int = typer.Option(7, "--seed", help="Equal seeds give equal files."),
     folder: Path = typer.Option(Path("data/rag"), "--folder", help="Gets repo/ and tools/."),
+    trained: Path = typer.Option(None, "--trained", help="Training file whose PDCAs stand in it too."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be written."),
     as_json: bool = typer.Option(False, "--json", help="Print folder and counts as JSON."),
 ) -> None:
@@ -30,7 +31,7 @@ def sample(
         note("nothing written (--dry-run)")
     else:
         with EventLog(None, "rag", "rag sample", EventPrinter()) as log:
-            counts = write_sample(folder, chosen, seed, log)
+            counts = write_sample(folder, chosen, seed, log, trained)
     if as_json:
         print_json(
             {"folder": str(folder), "scale": chosen, "seed": seed, "written": not dry_run, "counts": counts}
