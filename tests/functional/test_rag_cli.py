@@ -133,21 +133,22 @@ def test_dry_runs_and_missing_things(place: Path, in_tmp: Path) -> None:
 
 
 SLOW_BUILD = """
-import sys, time
+import sys
 from pathlib import Path
 from tests.rag_sources import WordEmbedder, build
 class Slow(WordEmbedder):
     def encode(self, texts, progress=None):
         print("encoding", flush=True)
-        time.sleep(60)
+        sys.stdin.readline()
+        return super().encode(texts, progress)
 build(Path(sys.argv[1]), Path(sys.argv[2]), Slow())
 """
 
 
 def start_slow_build(source: Path, db: Path) -> subprocess.Popen[str]:
-    """A writer that holds the store's lock while it embeds; returns when it does."""
+    """A writer that holds the store's lock while it embeds, until it is sent a line; returns when it does."""
     command = [sys.executable, "-c", SLOW_BUILD, str(source), str(db)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "encoding\n"
     return process
@@ -168,6 +169,24 @@ def test_killed_builds_leave_the_old_store_serving_and_second_writers_are_told(
     assert START in run("query", "unicorn importer", "--db", db)
     run("build", str(source), "--db", db)
     assert "walrus" in run("query", "walrus importer", "--db", db)
+
+
+def test_a_second_writer_waits_for_the_first_and_both_are_served(place: Path, tmp_path: Path) -> None:
+    source, db = write_files(tmp_path / "repo"), tmp_path / "db"
+    first = start_slow_build(source, db)
+    write_files(source, {"pdca/new.md": OLD.replace("unicorn", "walrus")})
+    command = [sys.executable, "-m", "web4mlx", "rag", "build", str(source), "--db", str(db)]
+    second = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert second.stderr is not None
+    assert any("another process is writing" in line for line in second.stderr)
+    assert second.poll() is None
+    assert not (db / "CURRENT").exists()
+    first.communicate("go on\n")
+    assert first.returncode == 0
+    out, _ = second.communicate()
+    assert second.returncode == 0, out
+    assert "walrus" in run("query", "walrus importer", "--db", str(db))
+    assert len(list(db.glob("generation-*"))) == 2
 
 
 @pytest.fixture
