@@ -18,7 +18,8 @@ from web4mlx.rag.sample_mark import read_sample_scale
 from web4mlx.rag.schema import DATABASE, create_database, explain_sqlite_errors, read_database
 from web4mlx.rag.settings import SourceRules
 from web4mlx.rag.sync import sync_store
-from web4mlx.rag.timeline import copy_marks, write_corpus
+from web4mlx.rag.timeline import copy_marks, write_corpus, write_facts
+from web4mlx.rag.unchanged import find_unchanged, kept_facts, source_state
 from web4mlx.rag.vector_cache import VectorCache
 from web4mlx.rag.vectors import open_client
 
@@ -51,6 +52,7 @@ def build_store(request: BuildRequest, rules: SourceRules, embedder: Embedder, l
     """Build a store, or bring it up to date.
 
     Unchanged text costs no embedding; what left the source leaves the store; markers of unchanged text stay.
+    A source in which nothing has changed is not read, unless a rebuild is asked for.
 
     Raises:
         MissingPrerequisite: The source or the embedder is missing, or another writer is not done in time.
@@ -59,6 +61,13 @@ def build_store(request: BuildRequest, rules: SourceRules, embedder: Embedder, l
     began = time.monotonic()
     log.write(Started, plan={"source": str(request.source), "store": str(request.db)})
     with only_writer(request.db, log, request.wait_s):
+        state = source_state(request.source, request.tools, rules, embedder.identity, request.chroma_url)
+        if not request.rebuild:
+            old = current_generation(request.db)
+            same = find_unchanged(old, state, embedder.identity, request.chroma_url)
+            if same is not None:
+                log.write(Finished, duration_s=time.monotonic() - began, artifact=str(same.generation))
+                return replace(same, duration_s=time.monotonic() - began)
         corpus = collect(request.source, request.tools, rules, embedder, reporter(log, "reading", "files"))
         timings = {"reading": time.monotonic() - began}
         with VectorCache(request.db / CACHE, embedder.identity) as cache:
@@ -66,7 +75,7 @@ def build_store(request: BuildRequest, rules: SourceRules, embedder: Embedder, l
             texts = [chunk.text for chunk in corpus.chunks]
             embedded = cache.fill(texts, embedder, reporter(log, "embedding", "chunks"))
             timings["embedding"] = time.monotonic() - started
-            report = write_generation(request, corpus, cache, embedded, timings)
+            report = write_generation(request, corpus, cache, embedded, timings, state)
             cache.keep_only(texts)
     log.write(Metric, name="embedded", value=embedded, unit=f"of {len(texts)} chunks")
     log.write(Finished, duration_s=time.monotonic() - began, artifact=str(report.generation))
@@ -74,7 +83,12 @@ def build_store(request: BuildRequest, rules: SourceRules, embedder: Embedder, l
 
 
 def write_generation(
-    request: BuildRequest, corpus: Corpus, cache: VectorCache, embedded: int, timings: dict[str, float]
+    request: BuildRequest,
+    corpus: Corpus,
+    cache: VectorCache,
+    embedded: int,
+    timings: dict[str, float],
+    state: str,
 ) -> BuildReport:
     """Write both databases into a new generation, verify them, and switch over."""
     started = time.monotonic()
@@ -87,9 +101,10 @@ def write_generation(
             marked = copy_old_marks(connection, old)
             with closing(open_client(folder / CHROMA, request.chroma_url)) as client:
                 difference = sync_store(client, connection, cache)
+            timings["writing"] = time.monotonic() - started
+            report = describe_build(request.db, corpus, embedded, marked, difference, timings)
+            write_facts(connection, kept_facts(state, report))
             verify_database(connection, path)
-        timings["writing"] = time.monotonic() - started
-        report = describe_build(request.db, corpus, embedded, marked, difference, timings)
         model = cache.identity.model
         write_manifest(folder, store_manifest(request.source, request.tools, model, report))
     return replace(report, generation=require_generation(request.db))
