@@ -4,8 +4,8 @@ from pathlib import Path
 
 import typer
 
-from web4mlx.cli.data_sample import parse_scale
-from web4mlx.cli.output import EventPrinter, note, print_json
+from web4mlx.cli.output import EventPrinter
+from web4mlx.cli.samples import parse_scale, show_sample
 
 
 def sample(
@@ -28,13 +28,7 @@ def sample(
     if dry_run:
         require_own(folder)
         counts = sample_counts(chosen)
-        note("nothing written (--dry-run)")
     else:
         with EventLog(None, "rag", "rag sample", EventPrinter()) as log:
             counts = write_sample(folder, chosen, seed, log, trained)
-    if as_json:
-        print_json(
-            {"folder": str(folder), "scale": chosen, "seed": seed, "written": not dry_run, "counts": counts}
-        )
-    else:
-        print("\n".join(f"{count:6d}  {name}" for name, count in counts.items()))
+    show_sample(counts, {"folder": folder, "scale": chosen, "seed": seed, "counts": counts}, dry_run, as_json)

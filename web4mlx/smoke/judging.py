@@ -15,9 +15,7 @@ from web4mlx.smoke.report import SmokeCheck
 HISTORY = "pdca_historical"
 FILE = "Button.tsx"
 _NUMBER = re.compile(r"\[(\d{1,3})\]")
-_DOCUMENT = re.compile(
-    r"[\w./-]*(?:\d{4}-?\d{2}-?\d{2}[\w.-]*|\w\.pdca)\.md\b"
-)  # a PDCA's file
+_DOCUMENT = re.compile(r"[\w./-]*(?:\d{4}-?\d{2}-?\d{2}[\w.-]*|\w\.pdca)\.md\b")  # a PDCA's file
 
 
 @dataclass(frozen=True)
