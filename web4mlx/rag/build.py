@@ -14,6 +14,7 @@ from web4mlx.rag.collect import collect
 from web4mlx.rag.documents import Corpus
 from web4mlx.rag.embedder import Embedder, Report
 from web4mlx.rag.folder import CHROMA, current_generation, new_generation, only_writer, require_generation
+from web4mlx.rag.on_server import FACT, next_end, read_end, remove_others
 from web4mlx.rag.sample_mark import read_sample_scale
 from web4mlx.rag.schema import DATABASE, create_database, explain_sqlite_errors, read_database
 from web4mlx.rag.settings import SourceRules
@@ -97,9 +98,13 @@ def write_generation(
     with new_generation(request.db, start_from_current=keeps_chroma) as folder:
         path = folder / DATABASE
         with explain_sqlite_errors(path), closing(create_database(path)) as connection:
-            write_corpus(connection, corpus, store_facts(request, cache))
+            old_end = end_of(old) if request.chroma_url else ""
+            end = next_end(old_end) if request.chroma_url else ""
+            write_corpus(connection, corpus, store_facts(request, cache) | {FACT: end})
             marked = copy_old_marks(connection, old)
             with closing(open_client(folder / CHROMA, request.chroma_url)) as client:
+                if end:
+                    remove_others(client, end, keep=(old_end,))
                 difference = sync_store(client, connection, cache)
             timings["writing"] = time.monotonic() - started
             report = describe_build(request.db, corpus, embedded, marked, difference, timings)
@@ -136,6 +141,14 @@ def is_ours(old: Path | None) -> bool:
             return bool(connection.execute("PRAGMA user_version").fetchone()[0])
     except StageCrashed:
         return False
+
+
+def end_of(old: Path | None) -> str:
+    """What the names of the previous generation's collections on a server end with; empty for none."""
+    if not is_ours(old) or old is None:
+        return ""
+    with closing(read_database(old / DATABASE)) as connection:
+        return read_end(connection)
 
 
 def copy_old_marks(connection: Any, old: Path | None) -> int:

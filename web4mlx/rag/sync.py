@@ -8,6 +8,7 @@ from typing import Any
 from web4mlx.errors import StageCrashed
 from web4mlx.rag.documents import COLLECTIONS, Scalar
 from web4mlx.rag.embedder import EmbedderIdentity
+from web4mlx.rag.on_server import read_end
 from web4mlx.rag.timeline import StoredChunk, read_chunks
 from web4mlx.rag.vector_cache import VectorCache
 from web4mlx.rag.vectors import (
@@ -48,13 +49,15 @@ def collection_metadata(identity: EmbedderIdentity) -> dict[str, Scalar]:
 def sync_store(client: Any, connection: sqlite3.Connection, cache: VectorCache) -> Difference:
     """Bring all collections to what the database says; the cache knows all vectors that are to be added.
 
+    The database says how the collections' names end.
+
     Raises:
         StageCrashed: Chroma does not hold what was written to it.
     """
-    total = Difference()
+    total, end = Difference(), read_end(connection)
     with explain_chroma_errors("chroma_db"):
         for name in COLLECTIONS:
-            collection = ensure_collection(client, name, collection_metadata(cache.identity))
+            collection = ensure_collection(client, name + end, collection_metadata(cache.identity))
             total += sync_collection(collection, list(read_chunks(connection, name)), cache)
     return total
 

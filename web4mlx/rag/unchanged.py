@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from web4mlx.errors import Web4Error
 from web4mlx.rag.build_report import BuildReport
 from web4mlx.rag.documents import Failure
 from web4mlx.rag.folder import CHROMA
+from web4mlx.rag.on_server import FACT
 from web4mlx.rag.sample_mark import read_sample_mark
 from web4mlx.rag.schema import DATABASE, read_database
 from web4mlx.rag.settings import SourceRules
@@ -97,22 +98,32 @@ def find_unchanged(
                 return None
             counts = dict(connection.execute("SELECT collection, count(*) FROM chunks GROUP BY collection"))
             marked = connection.execute("SELECT count(*) FROM chunks WHERE trained_in_adapter").fetchone()[0]
-        if not holds(generation / CHROMA, chroma_url, counts, collection_metadata(identity)):
+        kept = Kept(counts, collection_metadata(identity), facts.get(FACT, ""))
+        if not holds(generation / CHROMA, chroma_url, kept):
             return None
     except (Web4Error, sqlite3.Error, OSError):
         return None  # whatever is wrong with it, a whole build finds out and says so
     return restored(json.loads(facts[REPORT]), generation, marked, sum(counts.values()))
 
 
-def holds(folder: Path, url: str, counts: dict[str, int], metadata: dict[str, Any]) -> bool:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What Chroma must hold: records and metadata of each collection, and what the names end with."""
+
+    counts: dict[str, int]
+    metadata: dict[str, Any]
+    end: str
+
+
+def holds(folder: Path, url: str, kept: Kept) -> bool:
     """Whether Chroma has every collection of this embedder, with as many records as there are chunks."""
     if not url and not folder.is_dir():
         return False
     with explain_chroma_errors(url or str(folder)), closing(open_client(folder, url)) as client:
-        found = list_collections(client)
+        found = list_collections(client, kept.end)
         return all(
-            name in found and found[name].metadata == metadata and found[name].count() == count
-            for name, count in counts.items()
+            name in found and found[name].metadata == kept.metadata and found[name].count() == count
+            for name, count in kept.counts.items()
         )
 
 
