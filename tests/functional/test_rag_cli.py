@@ -153,24 +153,38 @@ class Slow(WordEmbedder):
         return super().encode(texts, progress)
 build(Path(sys.argv[1]), Path(sys.argv[2]), Slow())
 """
+SLOW_WRITE = """
+import sys
+from pathlib import Path
+from tests.rag_sources import WordEmbedder, build
+from web4mlx.rag import sync
+add = sync.add_records
+def slowly(*arguments):
+    add(*arguments)
+    print("encoding", flush=True)
+    sys.stdin.readline()
+sync.add_records = slowly
+build(Path(sys.argv[1]), Path(sys.argv[2]), WordEmbedder("other"))
+"""
 
 
-def start_slow_build(source: Path, db: Path) -> subprocess.Popen[str]:
-    """A writer that holds the store's lock while it embeds, until it is sent a line; returns when it does."""
-    command = [sys.executable, "-c", SLOW_BUILD, str(source), str(db)]
+def start_slow_build(source: Path, db: Path, program: str = SLOW_BUILD) -> subprocess.Popen[str]:
+    """A writer that holds the store's lock while it works, until it is sent a line; returns when it does."""
+    command = [sys.executable, "-c", program, str(source), str(db)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "encoding\n"
     return process
 
 
+@pytest.mark.parametrize("program", [SLOW_BUILD, SLOW_WRITE], ids=["embedding", "writing"])
 def test_killed_builds_leave_the_old_store_serving_and_second_writers_are_told(
-    place: Path, tmp_path: Path
+    place: Path, tmp_path: Path, program: str
 ) -> None:
     source, db = write_files(tmp_path / "repo"), str(tmp_path / "db")
     run("build", str(source), "--db", db)
     write_files(source, {"pdca/new.md": OLD.replace("unicorn", "walrus")})
-    writer = start_slow_build(source, tmp_path / "db")
+    writer = start_slow_build(source, tmp_path / "db", program)
     with pytest.raises(MissingPrerequisite, match="another process is still writing"):
         run("build", str(source), "--db", db, "--wait", "0.2")
     assert "walrus" not in run("query", "walrus importer", "--db", db)
