@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,13 +23,14 @@ from tests.rag_sources import (
 )
 from web4mlx.errors import MissingPrerequisite, StageCrashed, UsageError
 from web4mlx.events import EventLog
-from web4mlx.rag import unchanged
+from web4mlx.rag import sync, unchanged
 from web4mlx.rag.build import BuildRequest, build_store
 from web4mlx.rag.chroma_file import KNOWN_MIGRATIONS
 from web4mlx.rag.folder import current_generation
 from web4mlx.rag.retrieve import Query, Retriever
 from web4mlx.rag.store import open_store
 from web4mlx.rag.sync import Difference
+from web4mlx.rag.vectors import add_records
 
 
 def ids(db: Path) -> set[str]:
@@ -93,6 +95,21 @@ def test_an_unchanged_source_repairs_a_store_that_is_not_whole(
     report = build(source, db)
     assert not report.unchanged
     assert (report.embedded, report.difference.added) == (0, first.difference.added)
+
+
+def test_an_index_that_finds_nothing_is_not_switched_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forgetful(collection: Any, ids: Any, vectors: Any, texts: Any, metadata: Any) -> None:
+        add_records(collection, ids, -vectors, texts, metadata)
+
+    source, db = write_files(tmp_path / "repo"), tmp_path / "db"
+    before = build(source, db).generation
+    write_files(source, {"pdca/new.md": OLD.replace("unicorn", "walrus")})
+    monkeypatch.setattr(sync, "add_records", forgetful)
+    with pytest.raises(StageCrashed, match="records are not found by their own vectors"):
+        build(source, db, WordEmbedder("other"))
+    assert current_generation(db) == before
 
 
 def test_changed_files_cost_their_chunks_and_removed_ones_disappear(tmp_path: Path) -> None:
