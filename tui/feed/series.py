@@ -1,0 +1,88 @@
+"""Columns of numbers that grow, and their thinning to the width of a plot."""
+
+from array import array
+from dataclasses import dataclass
+from typing import Any
+
+SMOOTHING = 0.97
+
+
+class Series:
+    """One curve: x and y, in the order they came; a smoothed y beside it on request.
+
+    Args:
+        smooth: Keep an exponential mean too; its window grows from the start, so it does not lag there.
+    """
+
+    def __init__(self, smooth: bool = False) -> None:
+        self.x, self.y = array("d"), array("d")
+        self.smoothed = array("d") if smooth else None
+        self._mean = 0.0
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def add(self, x: float, y: float) -> None:
+        """Append a point; one at or before the last x replaces what it goes back over (a resumed run)."""
+        while self.x and x <= self.x[-1]:
+            self.x.pop()
+            self.y.pop()
+            if self.smoothed is not None:
+                self.smoothed.pop()
+                self._mean = self.smoothed[-1] if self.smoothed else 0.0
+        self.x.append(x)
+        self.y.append(y)
+        if self.smoothed is not None:
+            weight = max(1 - SMOOTHING, 1 / len(self.x))
+            self._mean += weight * (y - self._mean)
+            self.smoothed.append(self._mean)
+
+    @property
+    def last(self) -> float | None:
+        """The newest y."""
+        return self.y[-1] if self.y else None
+
+
+@dataclass(frozen=True)
+class Thinned:
+    """A curve at one value a column: `low` and `high` bound what fell into it, `middle` is their mean.
+
+    All have one entry a column, NaN where there is nothing.
+    """
+
+    low: Any
+    middle: Any
+    high: Any
+
+
+def thin(x: Any, y: Any, columns: int, first: float, last: float) -> Thinned:
+    """Thin a curve to `columns` columns that span x from `first` to `last`.
+
+    Where points are fewer than columns, the gaps between them are filled by straight lines.
+
+    Args:
+        x: float64 [n], ascending.
+        y: float64 [n]; values that are not finite are left out.
+        columns: Number of columns.
+        first: x of the first column's left edge.
+        last: x of the last column's right edge.
+    """
+    import numpy as np
+
+    x, y = np.frombuffer(x, dtype=np.float64), np.frombuffer(y, dtype=np.float64)
+    keep = np.isfinite(y)
+    x, y = x[keep], y[keep]
+    empty = np.full(columns, np.nan)
+    if not len(x):
+        return Thinned(empty, empty, empty)
+    width = (last - first) / columns or 1.0
+    column = np.clip(((x - first) / width).astype(np.int64), 0, columns - 1)
+    starts = np.flatnonzero(np.diff(column, prepend=-1))
+    hit = column[starts]
+    low, middle, high = empty.copy(), empty.copy(), empty.copy()
+    low[hit], high[hit] = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
+    middle[hit] = np.add.reduceat(y, starts) / np.diff(np.append(starts, len(y)))
+    inside = np.arange(hit[0], hit[-1] + 1)
+    for values in (low, middle, high):
+        values[inside] = np.interp(inside, hit, values[hit])
+    return Thinned(low, middle, high)
