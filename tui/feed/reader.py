@@ -31,7 +31,7 @@ class Reader:
         deliver: Takes a reading or a `Problem`; called in the reader's thread, must only post.
     """
 
-    def __init__(self, read: Callable[[], Any], deliver: Callable[[Any], None]) -> None:
+    def __init__(self, read: Callable[[], Any], deliver: Callable[[Any], object]) -> None:
         self._read, self._deliver = read, deliver
         self._asked = threading.Event()
         self._closed = False
@@ -73,3 +73,14 @@ class Reader:
             if not self._closed:
                 self._deliver(result)
             time.sleep(REST_S)
+
+
+def attempt(work: Callable[[], Any], deliver: Callable[[Any], object]) -> None:
+    """Do something slow once, in a thread of its own; its result or a `Problem` goes to `deliver`."""
+
+    def finish(result: Any) -> None:
+        reader.close()
+        deliver(result)
+
+    reader = Reader(work, finish)
+    reader.ask()

@@ -2,7 +2,8 @@
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from web4mlx import events
 CURVES = ("loss", "learning_rate", "grad_norm", "tokens_per_second", "memory")
 EVENTS, PID, MANIFEST = "events.jsonl", "train.pid", "manifest.json"
 WORKER = "web4mlx.train.worker"
-KEPT_WARNINGS = 200
+KEPT = 200  # checkpoints and warnings
 RunState = Literal["starting", "running", "finished", "failed", "stopped", "interrupted", "gone"]
 
 
@@ -30,14 +31,17 @@ class RunWarning:
 
 @dataclass
 class RunReadings:
-    """All that is known of a run; grows as its log does. Memory is in bytes."""
+    """All that is known of a run, for one repaint; memory is in bytes.
+
+    `curves` and `validation` go on growing in the reader's thread: take copies with `Series.points`.
+    """
 
     folder: Path
     curves: dict[str, Series] = field(default_factory=dict)
     validation: Series = field(default_factory=Series)
     best: tuple[int, float] | None = None
-    checkpoints: list[tuple[int, float]] = field(default_factory=list)
-    warnings: deque[RunWarning] = field(default_factory=lambda: deque(maxlen=KEPT_WARNINGS))
+    checkpoints: Sequence[tuple[int, float]] = ()
+    warnings: Sequence[RunWarning] = ()
     plan: dict[str, Any] = field(default_factory=dict)
     step: events.Step | None = None
     progress: events.Progress | None = None
@@ -67,7 +71,13 @@ class RunFeed:
         self.folder = folder
         self._tail = EventTail(folder / EVENTS)
         self._restarts = 0
-        self.readings = _empty(folder)
+        self._begin()
+
+    def _begin(self) -> None:
+        curves = {name: Series(smooth=name == "loss") for name in CURVES}
+        self.readings = RunReadings(self.folder, curves)
+        self._checkpoints: deque[tuple[int, float]] = deque(maxlen=KEPT)
+        self._warnings: deque[RunWarning] = deque(maxlen=KEPT)
 
     def read(self, limit_bytes: int = 16 << 20) -> RunReadings:
         """Take in what is new, at most `limit_bytes` of it; `complete` says whether that was all."""
@@ -75,14 +85,16 @@ class RunFeed:
         for event in self._tail.read(limit_bytes):
             if self._tail.lines.restarts != self._restarts:
                 self._restarts = self._tail.lines.restarts
-                self.readings = _empty(self.folder)
+                self._begin()
             self._take(event)
         readings = self.readings
         readings.complete = self._tail.lines.offset - before < limit_bytes
         readings.garbage, readings.problem = self._tail.garbage, self._tail.problem
         readings.trainer = find_trainer(self.folder)
         readings.state = self._state()
-        return readings
+        return replace(
+            readings, checkpoints=tuple(self._checkpoints), warnings=tuple(reversed(self._warnings))
+        )
 
     def _take(self, event: events.Event) -> None:
         now = self.readings
@@ -98,10 +110,10 @@ class RunFeed:
                 if event.is_best:
                     now.best = (event.step, event.loss)
             case events.Checkpoint():
-                now.checkpoints.append((event.step, event.ts))
+                self._checkpoints.append((event.step, event.ts))
             case events.Warned():
                 step = now.step.step if now.step else 0
-                now.warnings.append(RunWarning(step, event.code, event.message, event.advice))
+                self._warnings.append(RunWarning(step, event.code, event.message, event.advice))
             case events.Started():
                 now.plan, now.failure, now.finished = event.plan, None, None
             case events.Progress():
@@ -122,10 +134,6 @@ class RunFeed:
         if now.failure:
             return "stopped" if now.failure.message.startswith("stopped on request") else "failed"
         return "interrupted"
-
-
-def _empty(folder: Path) -> RunReadings:
-    return RunReadings(folder, {name: Series(smooth=name == "loss") for name in CURVES})
 
 
 def _curve_values(event: events.Step) -> tuple[tuple[str, float], ...]:

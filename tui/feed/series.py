@@ -37,6 +37,20 @@ class Series:
             self._mean += weight * (y - self._mean)
             self.smoothed.append(self._mean)
 
+    def points(self) -> "tuple[array[float], array[float]]":
+        """Copies of x and y of equal length, safe to take while another thread appends."""
+        x, y = self.x[:], self.y[:]
+        count = min(len(x), len(y))
+        return x[:count], y[:count]
+
+    def smooth_points(self) -> "tuple[array[float], array[float]]":
+        """The same for the smoothed curve; the raw one where nothing is smoothed."""
+        if self.smoothed is None:
+            return self.points()
+        x, y = self.x[:], self.smoothed[:]
+        count = min(len(x), len(y))
+        return x[:count], y[:count]
+
     @property
     def last(self) -> float | None:
         """The newest y."""
@@ -69,7 +83,7 @@ def thin(x: Any, y: Any, columns: int, first: float, last: float) -> Thinned:
     """
     import numpy as np
 
-    x, y = np.frombuffer(x, dtype=np.float64), np.frombuffer(y, dtype=np.float64)
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     keep = np.isfinite(y)
     x, y = x[keep], y[keep]
     empty = np.full(columns, np.nan)

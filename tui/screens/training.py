@@ -1,0 +1,233 @@
+"""The training screen: curves as they grow, where the run stands, checkpoints, warnings with advice."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from rich.markup import escape
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Grid, Horizontal, Vertical, VerticalScroll
+from textual.widgets import Static
+
+from tui.actions import Action
+from tui.feed.reader import Problem
+from tui.feed.run import RunFeed, RunReadings, list_runs
+from tui.jobs.stop import stop, stop_process
+from tui.place import Place
+from tui.screens.pane import Pane
+from tui.screens.training_text import facts_text, head_text, warnings_text
+from tui.themes import sign
+from tui.widgets.dialogs import Choice, Reading, confirm
+from tui.widgets.plot import Curve, Picture, Plot
+from tui.words import short, size
+
+TRAINER_GRACE_S = 180.0
+NO_RUN = "No training run is here yet. [b $primary]s[/] starts one, or run the whole line from Overview."
+
+
+@dataclass(frozen=True)
+class TrainingReadings:
+    """The run that is shown and the one it is compared with."""
+
+    run: RunReadings | None
+    other: RunReadings | None
+    runs: tuple[Path, ...]
+
+
+class Training(Pane):
+    """Follows one run."""
+
+    NAME = "training"
+    EVERY_S = 0.25
+    ACTIONS: ClassVar[tuple[Action, ...]] = (
+        Action("start", "s", "Start", "Start a new training run with this configuration.", starts=True),
+        Action("pause", "p", "Pause", "Finish the step, write a checkpoint and stop.", starts=True),
+        Action("resume", "r", "Resume", "Go on from the newest checkpoint of the shown run.", starts=True),
+        Action("pick", "o", "Open run", "Choose the run that is shown."),
+        Action("compare", "c", "Compare", "Lay an earlier run's curves under this one's."),
+        Action("log_scale", "l", "Log scale", "Draw the loss on a logarithmic axis, or not."),
+        Action("warnings", "w", "Warnings", "Read all warnings with their advice."),
+    )
+
+    def __init__(self, place: Place) -> None:
+        self.feeds: dict[Path, RunFeed] = {}
+        self.chosen: Path | None = None
+        self.compared: Path | None = None
+        self.log_scale = False
+        self.readings = TrainingReadings(None, None, ())
+        super().__init__(place)
+
+    def compose(self) -> ComposeResult:
+        """Head, plots at the left, facts at the right."""
+        yield Static("", id="run-head")
+        with Horizontal(id="run-body"):
+            with Vertical(id="plots"):
+                yield Plot("loss", id="plot-loss")
+                with Grid(id="small-plots"):
+                    yield Plot("tokens/s", id="plot-speed")
+                    yield Plot("memory", id="plot-memory")
+                    yield Plot("gradient norm", id="plot-grad")
+                    yield Plot("learning rate", id="plot-rate")
+            with VerticalScroll(id="run-side", can_focus=False):
+                yield Static("", id="run-facts")
+                yield Static("", id="run-warnings")
+        yield Static("", id="run-line")
+
+    def read(self) -> TrainingReadings:
+        """Take in what the logs have grown by."""
+        runs = tuple(list_runs(self.place.outputs))
+        shown = self.chosen or (runs[0] if runs else None)
+        run = self._feed(shown).read() if shown else None
+        other = self._feed(self.compared).read() if self.compared else None
+        return TrainingReadings(run, other, runs)
+
+    def _feed(self, folder: Path) -> RunFeed:
+        return self.feeds.setdefault(folder, RunFeed(folder))
+
+    def show(self, readings: TrainingReadings) -> None:
+        """Draw it; when the log is long, ask for the next piece at once."""
+        self.readings = readings
+        run = readings.run
+        self.set_class(run is None, "-empty")
+        if run is None:
+            self.query_one("#run-head", Static).update(NO_RUN)
+            return
+        limit = self.place.settings.hardware.memory_limit_gb * 1e9
+        self.query_one("#run-head", Static).update(head_text(run, self.size.width - 2))
+        self.query_one("#run-facts", Static).update(facts_text(run, readings.other, limit))
+        self.query_one("#run-warnings", Static).update(warnings_text(run))
+        self.query_one("#run-line", Static).update(one_line(run))
+        self._draw(run, readings.other, limit)
+        if run.failure and run.state == "failed":
+            self.show_problem(Problem(run.failure.message, run.failure.hint), run.folder / "train.log")
+        if not run.complete:
+            self.reader.ask()
+
+    def _draw(self, run: RunReadings, other: RunReadings | None, limit: float) -> None:
+        last = float(run.step.total_steps if run.step else 1)
+        self.query_one("#plot-loss", Plot).show(loss_picture(run, other, last, self.log_scale))
+        for plot, name, unit in (
+            ("speed", "tokens_per_second", ""), ("grad", "grad_norm", ""), ("rate", "learning_rate", ""),
+            ("memory", "memory", "GB"),
+        ):  # fmt: skip
+            title = {"speed": "tokens/s", "grad": "gradient norm", "rate": "learning rate"}.get(plot, plot)
+            picture = small_picture(title, name, run, other, last, limit if unit else None)
+            self.query_one(f"#plot-{plot}", Plot).show(picture)
+
+    def why_not(self, action: str) -> str:
+        """What must be so for an action."""
+        run = self.readings.run
+        if action == "start":
+            return ""
+        if run is None:
+            return "There is no run yet."
+        if action == "pause" and run.trainer is None:
+            return "This run has no trainer that could be paused."
+        if action == "resume" and (run.trainer is not None or run.state == "finished"):
+            return "This run is finished." if run.state == "finished" else "This run is being trained."
+        if action == "compare" and len(self.readings.runs) < 2 and self.compared is None:
+            return "There is no other run to compare with."
+        return ""
+
+    @work
+    async def do_start(self) -> None:
+        """Ask, then start a run."""
+        command = f"web4mlx train --config {self.place.config}"
+        question = confirm("Start a new training run?", "Yes, start it", escape(command))
+        if await self.app.push_screen_wait(question) == "yes":
+            self.chosen = None
+            self.start_job("train", self.place.config_arguments)
+
+    def do_pause(self) -> None:
+        """Ask the trainer for a checkpoint and its end."""
+        run = self.readings.run
+        if run is None or run.trainer is None:
+            return
+        jobs = [job for job in self.dashboard.jobs if job.is_alive and job.order.kind == "train"]
+        if jobs:
+            stop(jobs[0])
+        else:
+            stop_process(run.trainer, TRAINER_GRACE_S)
+        self.notify("The trainer finishes its step and writes a checkpoint.", title="◑ pausing")
+
+    def do_resume(self) -> None:
+        """Go on with the run."""
+        if self.readings.run is not None:
+            folder = self.readings.run.folder
+            self.start_job("train", ["--resume", str(folder)], f"web4mlx train --resume {folder.name}")
+
+    @work
+    async def do_pick(self) -> None:
+        """Choose another run."""
+        newest = [("", "[b]the newest run[/], also of runs to come")]
+        chosen = await self._ask_for_run("Show which run?", newest)
+        if chosen is not None:
+            self.chosen = Path(chosen) if chosen else None
+            self.look()
+
+    @work
+    async def do_compare(self) -> None:
+        """Choose a run to compare with."""
+        chosen = await self._ask_for_run("Compare with which run?", [("", "with none")])
+        if chosen is not None:
+            self.compared = Path(chosen) if chosen else None
+            self.look()
+
+    async def _ask_for_run(self, title: str, first: list[tuple[str, str]]) -> str | None:
+        current = self.readings.run.folder if self.readings.run else None
+        options = [
+            (str(folder), escape(folder.name) + (" [$muted](shown)[/]" if folder == current else ""))
+            for folder in self.readings.runs
+        ]
+        return await self.app.push_screen_wait(Choice(title, [*first, *options]))
+
+    def do_log_scale(self) -> None:
+        """Change the loss axis."""
+        self.log_scale = not self.log_scale
+        self.show(self.readings)
+
+    def do_warnings(self) -> None:
+        """Show all warnings."""
+        run = self.readings.run
+        if run is not None:
+            text = warnings_text(run, limit=len(run.warnings)) or "No warnings."
+            self.app.push_screen(Reading(f"Warnings of {run.name}", text))
+
+
+def one_line(run: RunReadings) -> str:
+    """What a narrow terminal shows instead of the side: the newest warning or what goes on now."""
+    if run.warnings:
+        newest = run.warnings[0]
+        return f"{sign('warning')} {escape(newest.message)} [$muted]{escape(newest.advice)}[/]"
+    return f"[$muted]{len(run.checkpoints)} checkpoints, no warnings[/]"
+
+
+def loss_picture(run: RunReadings, other: RunReadings | None, last: float, log: bool) -> Picture:
+    """Training loss as a band, its smoothed mean, validation as marks, the other run dashed."""
+    loss = run.curves["loss"]
+    curves = []
+    if other is not None:
+        curves.append(Curve(*other.curves["loss"].smooth_points(), "other", "dashed", other.name[-15:]))
+    curves.append(Curve(*loss.points(), "faint", "band", "each report"))
+    curves.append(Curve(*loss.smooth_points(), "main", "line", "smoothed"))
+    curves.append(Curve(*run.validation.points(), "mark", "marks", "validation"))
+    value = short(loss.smoothed[-1]) if loss.smoothed else ""
+    empty = "the first report comes after the first step"
+    return Picture("loss, log" if log else "loss", value, tuple(curves), None, log, 0.0, last, empty)
+
+
+def small_picture(
+    title: str, name: str, run: RunReadings, other: RunReadings | None, last: float, limit: float | None
+) -> Picture:
+    """One of the small plots; memory in GB with its limit."""
+    curve = run.curves[name]
+    x, y = curve.points()
+    value = ""
+    if curve.last is not None:
+        value = size(curve.last) if limit else short(curve.last)
+    scaled = type(y)("d", (number / 1e9 for number in y)) if limit else y
+    curves = [Curve(x, scaled, "main", "line")]
+    if other is not None and not limit:
+        curves.insert(0, Curve(*other.curves[name].points(), "other", "dashed"))
+    return Picture(title, value, tuple(curves), limit / 1e9 if limit else None, False, 0.0, last)

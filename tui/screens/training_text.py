@@ -1,0 +1,108 @@
+"""The words of the training screen."""
+
+import time
+
+from rich.markup import escape
+
+from tui.feed.run import RunReadings
+from tui.themes import sign
+from tui.words import ago, bar, duration, short, size
+
+NAME = 13
+SHOWN_CHECKPOINTS = 6
+QUIET_S = 120.0
+
+
+def head_text(run: RunReadings, width: int) -> str:
+    """Two lines: the run's name and state; how far it is."""
+    where = f"[b]{escape(run.name)}[/]  {sign(run.state)}"
+    notes = []
+    if run.progress is not None and run.state in ("running", "starting"):
+        notes.append(f"{escape(run.progress.message)} {run.progress.done}/{run.progress.total}")
+    silent_s = max(0.0, time.time() - run.last_event)
+    if run.state == "running" and silent_s > QUIET_S:
+        notes.append(f"[$warning]! silent for {duration(silent_s)}[/]")
+    if run.state == "gone":
+        notes.append("the run folder was deleted; this is what was read before")
+    elif run.problem:
+        notes.append(f"[$warning]! the event log: {escape(run.problem)}[/]")
+    if run.garbage:
+        notes.append(f"[$warning]! {run.garbage} lines of the log are no events[/]")
+    first = "  ".join([where, *notes])
+    return f"{first}\n{_progress(run, width)}"
+
+
+def _progress(run: RunReadings, width: int) -> str:
+    step = run.step
+    if step is None:
+        return "[$muted]no step yet[/]"
+    left = "" if run.state == "finished" else f"  {duration(step.eta_s)} left"
+    text = f" {step.step:,} of {step.total_steps:,}  epoch {step.epoch:.2f}  {duration(step.elapsed_s)}{left}"
+    share = step.step / max(1, step.total_steps)
+    return f"[$accent]{bar(share, max(8, width - len(text) - 6))}[/] [b]{share:4.0%}[/]{text}"
+
+
+def facts_text(run: RunReadings, other: RunReadings | None, memory_limit: float) -> str:
+    """Numbers, one a line."""
+    rows: list[tuple[str, str]] = []
+    loss = run.curves["loss"]
+    if loss.smoothed:
+        rows.append(("loss", f"{short(loss.smoothed[-1])}{_against(run, other)}"))
+    if run.validation.last is not None:
+        rows.append(("validation", short(run.validation.last)))
+    if run.best is not None:
+        rows.append(("best", f"{short(run.best[1])} [$muted]at step {run.best[0]}[/]"))
+    step = run.step
+    if step is not None:
+        memory = run.curves["memory"].last or 0.0
+        over = " [$error]! over[/]" if memory > memory_limit else ""
+        rows += [
+            ("rate", f"{step.learning_rate:.2e}"),
+            ("gradient", short(step.grad_norm)),
+            ("speed", f"{step.tokens_per_second:,.0f} tok/s, {step.samples_per_second:.2f} samples/s"),
+            ("memory", f"{size(memory)} [$muted]of {size(memory_limit)}[/]{over}"),
+            ("swap", size(step.swap_used_bytes)),
+        ]
+        if step.skipped_steps:
+            rows.append(("skipped", f"[$warning]! {step.skipped_steps} steps[/]"))
+    rows += [(name[: NAME - 1], escape(str(value))) for name, value in run.plan.items() if name != "steps"]
+    lines = [f"[$muted]{name:<{NAME}}[/]{value}" for name, value in rows]
+    return "\n".join(["[b]Run[/]", *lines, "", *_checkpoints(run)])
+
+
+def _against(run: RunReadings, other: RunReadings | None) -> str:
+    """The difference to the other run at the same step."""
+    if other is None or run.step is None:
+        return ""
+    import bisect
+
+    x, y = other.curves["loss"].smooth_points()
+    place = bisect.bisect_right(x, run.step.step) - 1
+    mine = run.curves["loss"].smoothed
+    if place < 0 or not mine:
+        return ""
+    difference = mine[-1] - y[place]
+    word = "lower" if difference < 0 else "higher"
+    return f" [$muted]{short(abs(difference))} {word} than the other[/]"
+
+
+def _checkpoints(run: RunReadings) -> list[str]:
+    lines = ["[b]Checkpoints[/]"]
+    now = time.time()
+    for step, when in reversed(run.checkpoints[-SHOWN_CHECKPOINTS:]):
+        lines.append(f"[$success]✓[/] step {step:<8,} [$muted]{ago(now - when)}[/]")
+    if not run.checkpoints:
+        lines.append("[$muted]none yet[/]")
+    return lines
+
+
+def warnings_text(run: RunReadings, limit: int = 4) -> str:
+    """The newest warnings with their advice."""
+    if not run.warnings:
+        return ""
+    lines = ["", f"[b]Warnings[/] [$muted]{len(run.warnings)}[/]"]
+    for warning in run.warnings[:limit]:
+        lines.append(f"[$warning]![/] {escape(warning.message)}")
+        if warning.advice:
+            lines.append(f"  [$muted]{escape(warning.advice)}[/]")
+    return "\n".join(lines)
