@@ -124,7 +124,9 @@ class Dashboard(Leaving, App[int]):
 
     def show_keys(self) -> None:
         """Show the keys of the current screen."""
-        self.query_one(KeyBar).show(actions_of(self.current), EVERYWHERE_ACTIONS)
+        panes = self.query(f"#{self.current}").results(Pane)
+        offered = [action for pane in panes for action in actions_of(pane.NAME) if pane.offers(action.id)]
+        self.query_one(KeyBar).show(offered, EVERYWHERE_ACTIONS)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """An action of another screen is not one now."""

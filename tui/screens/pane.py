@@ -93,6 +93,10 @@ class Pane(Vertical):
         """Why an action cannot be done now, for the user; empty when it can."""
         return ""
 
+    def offers(self, action: str) -> bool:
+        """Whether the footer shows an action as things stand now; call the app's `show_keys` on a change."""
+        return True
+
     def start_job(self, kind: str, arguments: Sequence[str] = (), title: str = "") -> None:
         """Start a command of `tui.jobs.kinds`, or queue it; says what became of it."""
         self.dashboard.start_job(kind, arguments, title)
