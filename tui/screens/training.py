@@ -83,7 +83,7 @@ class Training(Pane):
         return TrainingReadings(run, other, runs)
 
     def _feed(self, folder: Path) -> RunFeed:
-        return self.feeds.setdefault(folder, RunFeed(folder))
+        return self.feeds.setdefault(folder, RunFeed(folder, is_recording=bool(self.place.replayed)))
 
     def show(self, readings: TrainingReadings) -> None:
         """Draw it; when the log is long, ask for the next piece at once."""
