@@ -24,7 +24,8 @@ from tests.dashboards import place_in, step_fields
 from tui.app import Dashboard
 from tui.feed.logfile import Filter, LogFile
 from tui.feed.run import RunFeed
-from tui.screens.training import Training, loss_picture
+from tui.screens.training import Training
+from tui.screens.training_pictures import loss_picture
 from web4mlx.events import EventLog, Started, Step, Validation
 
 STEPS = 74_000
