@@ -28,8 +28,9 @@ needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="NOT TESTED
 class Terminal:
     """A terminal in tmux with one program in it."""
 
-    def __init__(self, socket_name: Path, command: list[str], size: tuple[int, int] = (120, 40)) -> None:
-        self.tmux = ["tmux", "-S", str(socket_name), "-f", "/dev/null"]
+    def __init__(self, folder: Path, command: list[str], size: tuple[int, int] = (120, 40)) -> None:
+        name = f"tmux{len(list(folder.glob('tmux*')))}"  # its own server: one that ends takes no new session
+        self.tmux = ["tmux", "-S", str(folder / name), "-f", "/dev/null"]
         width, height = map(str, size)
         self.run("new-session", "-d", "-x", width, "-y", height, *command)
         self.run("set-option", "remain-on-exit", "on")
@@ -92,7 +93,7 @@ def _works_in(process: psutil.Process, folder: Path) -> bool:
 @needs_tmux
 def test_training_survives_every_way_to_leave_and_stops_without_an_orphan(project: Path) -> None:
     command = [*PROGRAM, "--config", "config.toml"]
-    terminal = Terminal(project / "tmux", command)
+    terminal = Terminal(project, command)
     terminal.wait("Pipeline", "not yet")
     terminal.press("2", "s")
     terminal.wait("Start a new training run?")
@@ -106,7 +107,7 @@ def test_training_survives_every_way_to_leave_and_stops_without_an_orphan(projec
     (job,) = list_jobs(project / "outputs")
     assert job.state == "running"
 
-    terminal = Terminal(project / "tmux", command)
+    terminal = Terminal(project, command)
     terminal.wait("● running train")
     (dashboard,) = [
         process for process in trainers(project) if process.info["cmdline"][-4:-2] == ["-m", "tui"]
@@ -115,7 +116,7 @@ def test_training_survives_every_way_to_leave_and_stops_without_an_orphan(projec
     terminal.close()
     assert list_jobs(project / "outputs")[0].state == "running"
 
-    terminal = Terminal(project / "tmux", [*command, "--screen", "training"])
+    terminal = Terminal(project, [*command, "--screen", "training"])
     terminal.wait("● running train", "epoch")
     terminal.press("p")
     terminal.wait("■ stopped", "✓ step")
@@ -132,7 +133,7 @@ def test_training_survives_every_way_to_leave_and_stops_without_an_orphan(projec
 def test_it_works_without_colours_in_a_small_terminal(project: Path) -> None:
     record_run(project / "outputs", end="failed")
     plain = ["env", "NO_COLOR=1", "TERM=screen", *PROGRAM, "-c", "config.toml", "--screen", "training"]
-    terminal = Terminal(project / "tmux", plain, (80, 24))
+    terminal = Terminal(project, plain, (80, 24))
     terminal.wait("✗ failed", "✗ the disk is full", "Free some space")
     terminal.press("q")
     terminal.wait("Pane is dead")
