@@ -2,9 +2,8 @@
 
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import ValidationError
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -12,32 +11,21 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher, OptionList, Static
 from textual.widgets.option_list import Option
 
-from evals.compare import Comparison
 from tui.actions import Action
-from tui.feed.gate_rows import GateRow
 from tui.feed.reader import Problem
 from tui.place import Place
-from tui.screens.gates_compare import ComparisonView
-from tui.screens.gates_incident import IncidentView
 from tui.screens.gates_orders import GatesOrders
-from tui.screens.gates_reading import GatesReader, GatesReadings, GatesWish
-from tui.screens.gates_text import (
-    Banner,
-    Columns,
-    banner,
-    canaries_text,
-    conditions_line,
-    facts_line,
-    failures_text,
-    no_run_banner,
-    rescored_text,
-)
+from tui.screens.gates_reading import GatesReadings, GatesWish
 from tui.screens.pane import Pane
-from tui.widgets.case_browser import CaseBrowser
-from tui.widgets.dialogs import Reading
-from tui.widgets.letters import large
 from tui.widgets.problem import ProblemPanel
-from web4mlx.reports import FinalReport
+
+if TYPE_CHECKING:
+    from tui.feed.gate_rows import GateRow
+    from tui.feed.job_result import JobResult
+    from tui.screens.gates_compare import ComparisonView
+    from tui.screens.gates_reader import GatesReader
+    from tui.screens.gates_text import Banner
+    from tui.widgets.case_browser import CaseBrowser
 
 VIEWS = {
     "main": {"open", "start", "harness", "failing", "canaries", "score", "pick", "compare", "incidents"},
@@ -54,7 +42,9 @@ class Gates(GatesOrders, Pane):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
     ACTIONS: ClassVar[tuple[Action, ...]] = (
         Action("open", "enter", "Open", "Open the harness or the case."),
-        Action("back", "escape,backspace", "Back", "Go back: from a case, a comparison, an incident."),
+        Action(
+            "back", "b,backspace", "Back", "Go back from a case, a comparison, an incident; so does escape."
+        ),
         Action(
             "start", "s", "Run all", "Evaluate the newest GGUF: all harnesses, all canaries.", starts=True
         ),
@@ -72,7 +62,7 @@ class Gates(GatesOrders, Pane):
     )
 
     def __init__(self, place: Place) -> None:
-        self.gates_reader = GatesReader(place.outputs)
+        self.gates_reader: GatesReader | None = None
         self.wish = GatesWish()
         self.readings = GatesReadings()
         self.view = "main"
@@ -84,6 +74,10 @@ class Gates(GatesOrders, Pane):
 
     def compose(self) -> ComposeResult:
         """The views, one at a time."""
+        from tui.screens.gates_compare import ComparisonView
+        from tui.screens.gates_incident import IncidentView
+        from tui.widgets.case_browser import CaseBrowser
+
         with ContentSwitcher(id="gates-views", initial="gates-main"):
             with Vertical(id="gates-main"):
                 yield Static("", id="gates-letters")
@@ -108,8 +102,18 @@ class Gates(GatesOrders, Pane):
                  "incident": "#incident-scroll"}  # fmt: skip
         return self.query_one(names[self.view])
 
+    @property
+    def browser(self) -> "CaseBrowser":
+        """The cases of the open harness."""
+        from tui.widgets.case_browser import CaseBrowser
+
+        return self.query_one(CaseBrowser)
+
     def read(self) -> GatesReadings:
         """Read the run that is shown and what stands beside it."""
+        from tui.screens.gates_reader import GatesReader
+
+        self.gates_reader = self.gates_reader or GatesReader(self.place.outputs)
         return self.gates_reader.read(self.wish, self.dashboard.jobs, time.time())
 
     def show(self, readings: GatesReadings) -> None:
@@ -117,18 +121,22 @@ class Gates(GatesOrders, Pane):
         self.readings = readings
         self._show_main()
         row = self.open_row()
-        if self.view == "cases" and row is not None:
-            self.query_one(CaseBrowser).show(row, readings.beside)
+        if self.view == "cases" and row is not None and readings.beside is not None:
+            self.browser.show(row, readings.beside)
         if self.view == "incident" and readings.incident is not None:
             path, text = readings.incident
+            from tui.screens.gates_incident import IncidentView
+
             place = readings.incidents.index(path)
-            self.query_one(IncidentView).show(path, text, place, len(readings.incidents))
+            self.query_one("#gates-incident", IncidentView).show(path, text, place, len(readings.incidents))
         self._show_result()
         if readings.problems and readings.problems != self._told:
             self.show_problem(Problem(readings.problems[0], "The gates are shown without it."))
         self._told = readings.problems
 
     def _show_main(self) -> None:
+        from tui.screens.gates_text import Columns, banner, conditions_line, facts_line, no_run_banner
+
         readings, width = self.readings, self.size.width - 2
         run = readings.run
         is_high = self.app.screen.has_class("-high")
@@ -148,7 +156,9 @@ class Gates(GatesOrders, Pane):
         self.query_one("#gates-conditions", Static).update(conditions_line(run))
         self._show_details()
 
-    def _show_banner(self, told: Banner, width: int) -> None:
+    def _show_banner(self, told: "Banner", width: int) -> None:
+        from tui.widgets.letters import large
+
         letters = "\n".join(large(told.letters, width))
         self.query_one("#gates-letters", Static).update(f"[{told.colour}]{letters}[/]")
         lines = list(told.lines)
@@ -169,6 +179,8 @@ class Gates(GatesOrders, Pane):
         self._lines = lines
 
     def _show_details(self) -> None:
+        from tui.screens.gates_text import canaries_text, failures_text
+
         row, run = self.highlighted_row(), self.readings.run
         if row is None or run is None:
             return
@@ -181,31 +193,45 @@ class Gates(GatesOrders, Pane):
 
     def _show_result(self) -> None:
         """What a command that was waited for has printed."""
-        wanted, result, run = self.wish.wanted, self.readings.result, self.readings.run
+        from pydantic import ValidationError
+
+        wanted, result = self.wish.wanted, self.readings.result
         if wanted is None or result is None or result.id + result.state == self._result:
             return
         self._result = result.id + result.state
-        view = self.query_one(ComparisonView)
-        if result.printed is None:
-            if wanted.kind == "evals compare":
-                words = {"running": "● comparing …", "queued": "◌ waits", "done": result.error}
-                view.say(words.get(result.state, f"[$error]✗[/] {result.state}: its log says why (j)"))
-            return
         try:
             if wanted.kind == "evals compare":
-                a, b = (Path(name).name for name in wanted.arguments[:2])
-                view.show(Comparison.model_validate(result.printed), (a, b))
-            elif run is not None:
-                final = FinalReport.model_validate(result.printed)
-                self.app.push_screen(Reading(f"{run.name}, scored now", rescored_text(run, final)))
+                self._show_comparison(wanted.arguments, result)
+            elif result.printed is not None:
+                self._show_score(result.printed)
         except ValidationError as error:
             self.show_problem(Problem(f"{wanted.kind}: {error.errors()[0]['msg']}", "Its log says more: j."))
 
-    def open_row(self) -> GateRow | None:
+    def _show_comparison(self, arguments: tuple[str, ...], result: "JobResult") -> None:
+        from evals.compare import Comparison
+        from tui.screens.gates_compare import ComparisonView, waiting_text
+
+        view = self.query_one(ComparisonView)
+        if result.printed is None:
+            view.say(waiting_text(result))
+        else:
+            a, b = (Path(name).name for name in arguments[:2])
+            view.show(Comparison.model_validate(result.printed), (a, b))
+
+    def _show_score(self, printed: dict[str, Any]) -> None:
+        from tui.screens.gates_text import rescored_text
+        from tui.widgets.dialogs import Reading
+        from web4mlx.reports import FinalReport
+
+        if self.readings.run is not None:
+            text = rescored_text(self.readings.run, FinalReport.model_validate(printed))
+            self.app.push_screen(Reading(f"{self.readings.run.name}, scored now", text))
+
+    def open_row(self) -> "GateRow | None":
         """The harness whose cases are shown."""
         return self.readings.run.row(self.harness) if self.readings.run else None
 
-    def highlighted_row(self) -> GateRow | None:
+    def highlighted_row(self) -> "GateRow | None":
         """The harness that is highlighted or open."""
         if self.view == "cases":
             return self.open_row()
@@ -258,19 +284,20 @@ class Gates(GatesOrders, Pane):
         if self.view == "main":
             self.open_harness(self.highlighted_row())
         elif self.view == "cases":
-            self.query_one(CaseBrowser).open_case()
+            self.browser.open_case()
 
-    def open_harness(self, row: GateRow | None, case: str = "") -> None:
+    def open_harness(self, row: "GateRow | None", case: str = "") -> None:
         """Show the cases of a harness, or one of them."""
-        if row is None:
+        beside = self.readings.beside
+        if row is None or beside is None:
             return
         self.harness = row.name
-        browser = self.query_one(CaseBrowser)
-        browser.show(row, self.readings.beside)
+        browser = self.browser
+        browser.show(row, beside)
         browser.begin(only_failing=False, case=case)
         self.go_to("cases")
 
-    def on_comparison_view_chosen(self, message: ComparisonView.Chosen) -> None:
+    def on_comparison_view_chosen(self, message: "ComparisonView.Chosen") -> None:
         """Open a case whose verdict changed."""
         if self.readings.run is not None:
             self.open_harness(self.readings.run.row(message.harness), message.case)
@@ -284,18 +311,18 @@ class Gates(GatesOrders, Pane):
 
     def do_back(self) -> None:
         """Go one level back."""
-        if self.view == "cases" and self.query_one(CaseBrowser).leave():
+        if self.view == "cases" and self.browser.leave():
             return
         came_from_comparison = self.view == "cases" and self.wish.compared and self._result
         self.go_to("compare" if came_from_comparison else "main")
 
     def do_filter(self) -> None:
         """Show only what did not pass, or all."""
-        self.query_one(CaseBrowser).toggle_failing()
+        self.browser.toggle_failing()
 
     def do_search(self) -> None:
         """Search the cases."""
-        self.query_one(CaseBrowser).ask_for_search()
+        self.browser.ask_for_search()
 
     def do_next(self) -> None:
         """Go on."""
@@ -307,7 +334,7 @@ class Gates(GatesOrders, Pane):
 
     def _move(self, step: int) -> None:
         if self.view == "cases":
-            self.query_one(CaseBrowser).move(step)
+            self.browser.move(step)
             return
         incidents, current = self.readings.incidents, self.wish.incident
         at = incidents.index(current) if current in incidents else -step
@@ -321,6 +348,6 @@ class Gates(GatesOrders, Pane):
         self.look()
 
 
-def worst_of(rows: tuple[GateRow, ...]) -> int:
+def worst_of(rows: "tuple[GateRow, ...]") -> int:
     """Where to look first: the first gate that did not pass."""
     return next((place for place, row in enumerate(rows) if row.state in ("failed", "errored")), 0)

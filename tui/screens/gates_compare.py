@@ -9,6 +9,7 @@ from textual.widgets.option_list import Option
 
 from evals.compare import CaseChange, Comparison, PairedCounts
 from evals.scores import percent
+from tui.feed.job_result import JobResult
 from tui.widgets.source import plain
 
 CHANGE_SIGNS = {
@@ -54,12 +55,22 @@ class ComparisonView(Vertical):
             self.post_message(self.Chosen(*event.option_id.split("/", 1)))
 
 
+def waiting_text(result: JobResult) -> str:
+    """What is shown before a comparison is there, or when none came."""
+    match result.state:
+        case "queued" | "held":
+            return "[$muted]◌ the comparison waits[/]"
+        case "running" | "stopping":
+            return "[$accent]● comparing …[/]"
+    return f"[$error]✗ no comparison:[/] {escape(result.error) or result.state}. Its log says why: [b]j[/]"
+
+
 def comparison_text(comparison: Comparison, names: tuple[str, str]) -> str:
     """The result in one line, then a line a harness."""
     total = comparison.overall
     lines = [
-        f"{CHANGE_SIGNS[total.change]}  [b]{escape(names[1])}[/] [$muted]against[/] [b]{escape(names[0])}[/]  "
-        f"[$muted]{total.pairs} pairs, {_odds(total)}[/]",
+        f"{CHANGE_SIGNS[total.change]}  [b]{escape(names[1])}[/] [$muted]against[/] [b]{escape(names[0])}[/]"
+        f"  [$muted]{total.pairs} pairs, {_odds(total)}[/]",
         "",
         f"[$muted]{'harness':<20}{'pairs':>6}{'before':>9}{'after':>9}{'worse':>7}{'better':>7}  change[/]",
     ]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from textual import work
 
-from tui.feed.evaluations import RunEntry
 from tui.screens.gates_reading import GatesReadings, GatesWish, Wanted
 from tui.widgets.dialogs import Choice, confirm
 
 if TYPE_CHECKING:
+    from tui.feed.evaluations import RunEntry
     from tui.feed.gate_rows import GateRow
     from tui.screens.pane import Pane as _Base
 else:
@@ -148,7 +148,7 @@ class GatesOrders(_Base):
         return await self.app.push_screen_wait(Choice(title, [*first, *options]))
 
 
-def run_line(entry: RunEntry, *, is_published: bool) -> str:
+def run_line(entry: "RunEntry", *, is_published: bool) -> str:
     """One run in a list: what it asks, how far it got, how it was decided."""
     name = f"{entry.folder.name:<21}"
     if entry.problem:

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from rich.markup import escape
 
 from evals.console import span
-from evals.decision import NO_LEAK_CHECK
+from evals.decision import CANARIES, NO_LEAK_CHECK
 from evals.scores import percent
 from tui.feed.evaluation import EvaluationReadings
 from tui.feed.evaluations import Published
@@ -18,7 +18,8 @@ from tui.words import ago, bar, duration
 from web4mlx.reports import FinalReport
 
 SIGNS = {
-    "waiting": "[$muted]◌ waiting[/]", "unasked": "[$muted]◌ not asked[/]", "answered": "[$accent]◔ answered[/]",
+    "waiting": "[$muted]◌ waiting[/]", "unasked": "[$muted]◌ not asked[/]",
+    "answered": "[$accent]◔ answered[/]",
     "unfinished": "[$warning]■ cut short[/]",
 }  # fmt: skip
 VERDICT_COLOURS = {"passed": "$success", "failed": "$error", "errored": "$error", "inconclusive": "$warning"}
@@ -91,8 +92,8 @@ def _finished(run: EvaluationReadings, shown_reasons: int) -> tuple[str, str, li
     if not run.is_current and run.header is not None:
         asked = run.header.subject.suite_version
         return "OUT OF DATE", "$warning", [
-            f"[$warning]![/] asked with suite {escape(asked)}, which is not the suite of now: it clears nothing. "
-            "[b $primary]r[/] scores it again"
+            f"[$warning]![/] asked with suite {escape(asked)}, which is not the suite of now. "
+            "It clears nothing; [b $primary]r[/] scores it again"
         ]  # fmt: skip
     if run.kind == "partial":
         return "PARTIAL RUN", "$warning", [
@@ -128,8 +129,8 @@ def facts_line(run: EvaluationReadings, width: int) -> str:
         return f"[b]{escape(run.name)}[/]"
     subject = header.subject
     facts = [
-        PurePath(subject.model).name, subject.model_sha256[:8] or "no digest", run.kind, f"seed {subject.seed}",
-        _age(header.created), f"suite {subject.suite_version}",
+        PurePath(subject.model).name, subject.model_sha256[:8] or "no digest", run.kind,
+        f"seed {subject.seed}", _age(header.created), f"suite {subject.suite_version}",
         str(subject.engine.get("version") or subject.engine.get("engine") or ""),
     ]  # fmt: skip
     text, room = f"[b]{escape(run.name)}[/]", width - len(run.name)
@@ -155,18 +156,22 @@ class Columns:
 
     @property
     def is_wide(self) -> bool:
+        """Whether titles, kinds and case counts fit."""
         return self.width >= 96
 
     @property
     def name(self) -> int:
+        """Columns of the name."""
         return (36 if self.width >= 140 else 27) if self.is_wide else 18
 
     @property
     def verdict(self) -> int:
+        """Columns of the verdict."""
         return 20 if self.is_wide else 14
 
     @property
     def bar(self) -> int:
+        """Columns of the bar."""
         others = self.name + 8 + 6 + 11 + (8 + 12 if self.is_wide else 6) + self.verdict
         return max(8, self.width - others - 1)
 
@@ -210,7 +215,7 @@ class Columns:
 def gate_bar(row: GateRow, width: int) -> str:
     """A running harness: its progress. Otherwise the score, its interval in a thin line, the threshold."""
     if row.state in ("running", "waiting"):
-        return f"[$accent]{bar(row.done / max(1, row.asked), width)}[/]"
+        return bar(row.done / max(1, row.asked), width, "$accent")
     if row.score is None:
         return _joined(
             [
@@ -249,15 +254,14 @@ def conditions_line(run: EvaluationReadings) -> str:
     final = run.final
     if final is None:
         return ""
-    canaries = run.row("canary")
     asked = final.canaries_total
     if run.kind != "complete":
         told = f", {final.canaries_passed} of {asked} canaries" if asked else ""
         return f"[$muted]mean of what was asked: {percent(final.overall_score)}{told}[/]"
     overall = final.overall_score >= final.target
     parts = [_met(overall, f"overall {percent(final.overall_score)} [$muted]of {percent(final.target)}[/]")]
-    parts.append(_met(bool(canaries) and final.canaries_passed == 20, f"{final.canaries_passed} of {asked or 20} "
-                      f"canaries{'' if asked else ', not asked'}"))  # fmt: skip
+    told = f"{final.canaries_passed} of {asked} canaries" if asked else "canaries not asked"
+    parts.append(_met(final.canaries_passed == CANARIES, told))
     looked = NO_LEAK_CHECK not in final.reasons
     leaks = f"{len(final.leaked_prompts)} leaked prompts" if looked else NO_LEAK_CHECK
     parts.append(_met(looked and not final.leaked_prompts, leaks))
@@ -275,7 +279,7 @@ def failures_text(row: GateRow, width: int, most: int) -> str:
     bars = 10
     for reason, number in list(row.failures.items())[:most]:
         text = reason[: max(4, width - bars - 7)]
-        lines.append(f"{number:>4} [$error]{bar(number / largest, bars)}[/] {escape(text)}")
+        lines.append(f"{number:>4} {bar(number / largest, bars, '$error')} {escape(text)}")
     if len(row.failures) > most:
         lines.append(f"[$muted]     and {len(row.failures) - most} more reasons[/]")
     if not row.failures and row.score is not None:

@@ -121,8 +121,10 @@ class CaseBrowser(Vertical):
 
     def _head(self, row: GateRow) -> str:
         parts = [f"[b]{escape(row.title)}[/]", f"{row.passed} of {len(row.cases)} passed"]
-        parts.append(f"[$warning]{len(self.shown)} shown: failing only[/]" if self.only_failing else "all shown"
-                     if not self.search else f"{len(self.shown)} shown")  # fmt: skip
+        if self.only_failing:
+            parts.append(f"[$warning]only the {len(self.shown)} that did not pass[/]")
+        else:
+            parts.append(f"{len(self.shown)} shown" if self.search else "all shown")
         if self.search:
             parts.append(f"[$warning]with “{escape(self.search)}”[/]")
         if row.done < row.asked:
@@ -148,7 +150,7 @@ class CaseBrowser(Vertical):
             title = f"{sign(other.verdict)} [$muted]{escape(case_facts(other))}[/]"
             beside = answer_content(other.response)
         self._fill(
-            facts_text(row, case), asked, "[b $muted]Answered[/]", text,
+            facts_text(case), asked, "[b $muted]Answered[/]", text,
             f"[b $muted]{escape(self.beside.label)}[/]  {title}", beside,
         )  # fmt: skip
         self.query_one("#case-view", VerticalScroll).scroll_home(animate=False)
@@ -238,9 +240,10 @@ def case_facts(case: CaseReport) -> str:
     return f"{case.completion_tokens} tokens, {duration(case.total_s)}{cut}"
 
 
-def facts_text(row: GateRow, case: CaseReport) -> str:
+def facts_text(case: CaseReport) -> str:
     """Verdict, name and reasons of a case."""
-    head = f"{sign(case.verdict)}  [b]{escape(case.id)}[/]  [$muted]{escape(case.category)}  {case_facts(case)}[/]"
+    told = f"[$muted]{escape(case.category)}  {case_facts(case)}[/]"
+    head = f"{sign(case.verdict)}  [b]{escape(case.id)}[/]  {told}"
     lines = [head, *(f"  [$error]•[/] {escape(plain(reason))}" for reason in case.reasons)]
     readings = ", ".join(
         f"{name.replace('_', ' ')}: {_reading(value)}"

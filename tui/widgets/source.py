@@ -2,7 +2,7 @@
 
 import re
 
-from pygments.token import Token
+from pygments.token import Token  # type: ignore[import-untyped]
 from textual.content import Content
 from textual.highlight import HighlightTheme, highlight
 
