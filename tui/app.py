@@ -178,6 +178,8 @@ class Dashboard(Leaving, App[int]):
 
     def on_dashboard_jobs_read(self, message: JobsRead) -> None:
         """Show the jobs and announce those that ended."""
+        if not self.query(TopBar):  # the widgets are gone: it is being closed
+            return
         if isinstance(message.readings, Problem):
             self.query_one(ProblemPanel).show(message.readings)
             return
