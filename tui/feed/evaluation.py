@@ -117,7 +117,7 @@ class EvaluationFeed:
         try:
             header = self._header.read()
         except Web4Error as error:
-            return EvaluationReadings(self.folder, "damaged", notes=(error.message,))
+            return EvaluationReadings(self.folder, "damaged", notes=(self._short(error),))
         if header is None:
             return replace(self._last, state="gone")
         self.answers.read(header)
@@ -184,12 +184,12 @@ class EvaluationFeed:
         try:
             report = self._reports[name].read()
         except Web4Error as error:
-            notes.append(error.message)
+            notes.append(self._short(error))
             return None
         if report is None or report.total != len(ids):
             return None
-        errored_here = len(ids) - self.answers.done(name, ids)
-        return report if report.errored >= errored_here else None
+        unanswered = sum(not case.finish_reason for case in report.cases)
+        return report if unanswered == len(ids) - self.answers.done(name, ids) else None
 
     def _with_whole_texts(self, row: GateRow) -> GateRow:
         """The canaries' report abbreviates the answers; the run file has them whole."""
@@ -209,8 +209,12 @@ class EvaluationFeed:
         try:
             return self._final.read()
         except Web4Error as error:
-            notes.append(error.message)
+            notes.append(self._short(error))
             return None
+
+    def _short(self, error: Web4Error) -> str:
+        """What is wrong, with files named as below this run's folder."""
+        return error.message.replace(f"{self.folder}/", "")
 
     def _file_notes(self) -> list[str]:
         notes = []
