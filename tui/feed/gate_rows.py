@@ -6,7 +6,7 @@ from typing import Literal
 
 from evals.harnesses import load_harness
 from evals.harnesses.base import Harness
-from evals.scores import exact_score, scored_cases, summarise
+from evals.scores import exact, exact_score, scored_cases, summarise
 from evals.statistics import wilson_interval
 from web4mlx.reports import BaselineMetrics, CaseReport, GateType, HarnessReport, Measure, Verdict
 
@@ -22,7 +22,7 @@ class GateRow:
 
     Scores and thresholds are shares from 0 to 1. `score` is None before the first answer; `base_score` is
     the base model's on `base_cases` cases. `state` is the gate's verdict, or how far it is without one.
-    `failures` counts cases by reason.
+    `failures` counts cases by reason; `holds` says whether the answers so far reach the threshold.
     """
 
     name: str
@@ -45,6 +45,7 @@ class GateRow:
     figures: Mapping[str, float] = field(default_factory=dict)
     cases: tuple[CaseReport, ...] = ()
     eta_s: float | None = None
+    holds: bool = False
 
     @property
     def failed(self) -> int:
@@ -61,7 +62,7 @@ def reported_row(report: HarnessReport, baseline: BaselineMetrics | None) -> Gat
         done=report.total - report.errored, state=report.gate, score=report.score, interval=report.interval,
         passed=report.passed, errored=report.errored, base_score=base_score, base_cases=base_cases,
         reasons=report.gate_reasons, failures=summarise(report.cases), figures=report.figures,
-        cases=report.cases,
+        cases=report.cases, holds=report.gate == "passed",
     )  # fmt: skip
 
 
@@ -84,7 +85,7 @@ def live_row(
         score=float(exact_score(harness.measure, cases)) if scored else None,
         interval=wilson_interval(passed, len(scored)), passed=passed, errored=len(cases) - len(scored),
         base_score=base_score, base_cases=base_cases, failures=summarise(cases), cases=tuple(cases),
-        eta_s=eta_s,
+        eta_s=eta_s, holds=exact_score(harness.measure, cases) >= exact(harness.threshold),
     )  # fmt: skip
 
 

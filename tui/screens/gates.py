@@ -285,6 +285,8 @@ class Gates(GatesOrders, Pane):
             self.open_harness(self.highlighted_row())
         elif self.view == "cases":
             self.browser.open_case()
+        else:
+            self.query_one("#compare-list", OptionList).action_select()
 
     def open_harness(self, row: "GateRow | None", case: str = "") -> None:
         """Show the cases of a harness, or one of them."""

@@ -47,6 +47,7 @@ class ComparisonView(Vertical):
         choices.add_options(
             [Option(change_line(change), id=f"{change.harness}/{change.id}") for change in changes]
         )
+        choices.highlighted = 0 if changes else None
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Open the case."""
@@ -95,7 +96,8 @@ def comparison_text(comparison: Comparison, names: tuple[str, str]) -> str:
 
 
 def _odds(counts: PairedCounts) -> str:
-    return f"{counts.regressed} worse, {counts.fixed} better, p {counts.p_value:.3f} by McNemar"
+    p_value = f"{counts.p_value:.3f}" if counts.p_value >= 0.001 else "< 0.001"
+    return f"{counts.regressed} worse, {counts.fixed} better, p {p_value} by McNemar"
 
 
 def change_line(change: CaseChange) -> str:

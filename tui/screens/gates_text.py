@@ -19,7 +19,6 @@ from web4mlx.reports import FinalReport
 
 SIGNS = {
     "waiting": "[$muted]◌ waiting[/]", "unasked": "[$muted]◌ not asked[/]",
-    "answered": "[$accent]◔ answered[/]",
     "unfinished": "[$warning]■ cut short[/]",
 }  # fmt: skip
 VERDICT_COLOURS = {"passed": "$success", "failed": "$error", "errored": "$error", "inconclusive": "$warning"}
@@ -188,12 +187,11 @@ class Columns:
         """One harness."""
         name = row.title if self.is_wide else row.name
         name = f"{name} F1" if row.measure == "f1" and not self.is_wide else name
-        if len(name) > self.name - 1:
-            name = name[: self.name - 2] + "…"
+        name = _cut(name, self.name - 1)
         kind = f"[$muted]{row.gate_type:<8}[/]" if self.is_wide else ""
         score = percent(row.score) if row.score is not None else "–"
         interval = span(row.interval) if row.score is not None else "–"
-        colour = VERDICT_COLOURS.get(row.state, "$foreground")
+        colour = row_colour(row, "$foreground")
         return (
             f"[b]{escape(f'{name:<{self.name}}')}[/]{kind}{gate_bar(row, self.bar)} [{colour}]{score:>7}[/]"
             f"[$muted]{100 * row.threshold:>6.0f} {interval:>10}{self._base(row)}[/] {self._verdict(row)}"
@@ -209,7 +207,16 @@ class Columns:
         if row.state == "running":
             left = f" {duration(row.eta_s)}" if self.is_wide and row.eta_s else ""
             return f"[$accent]● {row.done}/{row.asked}[/][$muted]{left}[/]"
+        if row.state == "answered":
+            return "[$success]◔ holds[/]" if row.holds else "[$error]◔ below[/]"
         return SIGNS.get(row.state) or sign(row.state)
+
+
+def row_colour(row: GateRow, otherwise: str) -> str:
+    """The colour of a verdict, or of what it will be when all is answered."""
+    if row.state == "answered":
+        return "$success" if row.holds else "$error"
+    return VERDICT_COLOURS.get(row.state, otherwise)
 
 
 def gate_bar(row: GateRow, width: int) -> str:
@@ -223,7 +230,7 @@ def gate_bar(row: GateRow, width: int) -> str:
                 for place in range(width)
             ]
         )
-    colour = VERDICT_COLOURS.get(row.state, "$accent")
+    colour = row_colour(row, "$warning")
     mark = min(width - 1, int(row.threshold * width))
     cells = []
     for place in range(width):
@@ -290,6 +297,10 @@ def failures_text(row: GateRow, width: int, most: int) -> str:
     return "\n".join(lines)
 
 
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
 def _figure(value: float) -> str:
     return percent(value) if 0 <= value <= 1 else f"{value:g}"
 
@@ -307,7 +318,7 @@ def canaries_text(row: GateRow | None, width: int) -> str:
     rows = -(-len(cells) // columns)
     lines = []
     for place in range(rows):
-        line = [f"{mark} {escape(f'{name[:room]:<{room}}')}" for mark, name in cells[place::rows]]
+        line = [f"{mark} {escape(f'{_cut(name, room):<{room}}')}" for mark, name in cells[place::rows]]
         lines.append(" ".join(line))
     return "\n".join(lines)
 
