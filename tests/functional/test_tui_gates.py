@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 
 from tests import gate_runs
 from tests.complete_runs import complete_run, first_ids
-from tests.dashboards import drive, place_in, screen_text, wait_for
+from tests.dashboards import drive, place_in, screen_text, wait_for, wait_until
 from tests.eval_place import fill
 from tests.gate_runs import WRONG
 from tests.run_files import subject
@@ -238,8 +238,7 @@ def test_two_runs_are_compared_by_the_command_and_a_changed_case_opens(tmp_path:
         await wait_for(pilot, "Compare run_20260102_120000 with which?")
         await pilot.press("enter")
         await wait_for(pilot, "▲ better", "18 better", "Changed cases", "▲ pdca_template/template-create-01")
-        job = ended(place.outputs, "evals compare")
-        assert job is not None
+        job = wait_until(lambda: ended(place.outputs, "evals compare"), "the job's end")
         assert job.order.command[-1] == "--json"
         await pilot.press("enter")
         await wait_for(pilot, "template-create-01", "run_20260101_120000", WRONG, "✓ passed")
@@ -315,9 +314,7 @@ def test_the_whole_suite_runs_as_a_job_and_its_bars_move(workplace: Path) -> Non
         await wait_for(pilot, "✗ blocked:", "import: reads this decision")
 
     drive(find_place("config.toml"), steps, first="gates")
-    job = ended(outputs, "evals run")
-    assert job is not None
-    assert job.code == 1
+    assert wait_until(lambda: ended(outputs, "evals run"), "the job's end").code == 1
 
 
 async def _until(pilot: Pilot[int], is_so: object) -> None:

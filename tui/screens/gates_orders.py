@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from textual import work
+from textual.widgets import OptionList, Static
 
 from tui.screens.gates_reading import GatesReadings, GatesWish, Wanted
 from tui.widgets.dialogs import Choice, confirm
@@ -133,6 +134,8 @@ class GatesOrders(_Base):
             older, newer = sorted((Path(chosen), run.folder), key=lambda folder: folder.name)
             title = f"evals compare {older.name} {newer.name}"
             self._want("evals compare", (str(older), str(newer), "--json"), title)
+            self.query_one("#compare-text", Static).update("[$accent]● comparing …[/]")
+            self.query_one("#compare-list", OptionList).clear_options()
             self.go_to("compare")
         self.look()
 

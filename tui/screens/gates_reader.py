@@ -12,7 +12,8 @@ from tui.screens.gates_reading import GatesReadings, GatesWish, Wanted
 from tui.widgets.case_browser import Beside
 from web4mlx.reports import CaseReport
 
-ASKING = ("evals run", "evals canary", "run")
+EVALUATING = ("evals run", "evals canary")
+ASKING = (*EVALUATING, "run")
 NO_BASE = "The base model was not asked this question, or its answer is not stored here."
 
 
@@ -46,7 +47,8 @@ class GatesReader:
         run = self._feed(shown).read(baseline, job_started, now) if shown else None
         if shown and run and not wish.chosen and run.state == "gone" and not run.header:
             run = None
-        starting = bool(asking) and (run is None or run.started < (job_started or 0.0) - 2)
+        begun = [job.started or 0.0 for job in jobs if job.is_alive and job.order.kind in EVALUATING]
+        starting = bool(begun) and (run is None or run.started < max(begun) - 2)
         incidents = self._list.incidents()
         incident = wish.incident if wish.incident in incidents else None
         return GatesReadings(
