@@ -212,3 +212,18 @@ def _get(address: str) -> str:
             return str(answer.read().decode())
     except OSError:
         return ""
+
+
+def test_without_a_terminal_it_prints_json_only(tmp_path: Path) -> None:
+    import json
+
+    write_project(tmp_path)
+    command = [*PROGRAM, "--config", "config.toml"]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "needs a terminal" in refused.stderr
+    record_run(tmp_path / "outputs")
+    printed = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    summary = json.loads(printed.stdout)
+    assert [row["name"] for row in summary["stages"]][:4] == ["download", "data", "baseline", "train"]
+    assert summary["next"]["kind"] == "run"
