@@ -102,7 +102,13 @@ class Dashboard(Leaving, App[int]):
     def look_around(self) -> None:
         """Read the jobs, and say so when the shown screen waits for something."""
         self.job_reader.ask()
-        self.query_one(TopBar).show_waiting(self.pane.waiting)
+        if self.has_widgets:
+            self.query_one(TopBar).show_waiting(self.pane.waiting)
+
+    @property
+    def has_widgets(self) -> bool:
+        """Whether bars and screen are there; not any more while the dashboard closes."""
+        return bool(self.query(TopBar)) and bool(self.query(f"#{self.current}"))
 
     def on_unmount(self) -> None:
         """Stop watching."""
@@ -183,7 +189,7 @@ class Dashboard(Leaving, App[int]):
 
     def on_dashboard_jobs_read(self, message: JobsRead) -> None:
         """Show the jobs and announce those that ended."""
-        if not self.query(TopBar):  # the widgets are gone: it is being closed
+        if not self.has_widgets:
             return
         if isinstance(message.readings, Problem):
             self.query_one(ProblemPanel).show(message.readings)
