@@ -8,7 +8,7 @@ from evals.harnesses import load_harness
 from evals.harnesses.base import Harness
 from evals.scores import exact, exact_score, scored_cases, summarise
 from evals.statistics import wilson_interval
-from web4mlx.reports import BaselineMetrics, CaseReport, GateType, HarnessReport, Measure, Verdict
+from web4mlx.reports import BaselineMetrics, CaseReport, GateType, HarnessReport, Measure
 
 RowState = Literal[
     "passed", "failed", "errored", "inconclusive", "running", "waiting", "answered",
@@ -93,8 +93,3 @@ def _base(name: str, baseline: BaselineMetrics | None) -> tuple[float | None, in
     if baseline is None:
         return None, 0
     return baseline.scores.get(name), baseline.cases.get(name, 0)
-
-
-def verdict_of(row: GateRow, case: str) -> Verdict | None:
-    """The verdict of one case; None when it has none."""
-    return next((found.verdict for found in row.cases if found.id == case), None)
