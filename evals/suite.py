@@ -1,7 +1,7 @@
 """One evaluation from question to report: choose the cases, ask the model, score, write, decide."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -34,11 +34,15 @@ EVENTS = "events.jsonl"
 
 @dataclass(frozen=True)
 class Selection:
-    """Which cases are asked: all of the named harnesses, or a fixed stratified subset of `limit` each."""
+    """Which cases are asked: all of the named harnesses, or a fixed stratified subset of `limit` each.
+
+    `only` leaves those ids of each harness, and never the whole suite; see `select_failed`.
+    """
 
     harnesses: tuple[str, ...] = NAMES
     limit: int | None = None
     is_baseline: bool = False
+    only: Mapping[str, frozenset[str]] | None = None
 
     @classmethod
     def of(cls, harnesses: Sequence[str], limit: int | None, *, is_baseline: bool = False) -> Self:
@@ -61,12 +65,24 @@ class Selection:
         The canaries are never cut.
         """
         chosen = {name: cases_of(load_harness(name)) for name in NAMES if name in self.harnesses}
+        if self.only is not None:
+            return keep_only(chosen, self.only)
         if self.limit is None:
             return chosen
         return {
             name: cases if name == CANARY and self.is_baseline else stratified_subset(cases, self.limit)
             for name, cases in chosen.items()
         }
+
+
+def keep_only(
+    chosen: Mapping[str, tuple[Case, ...]], only: Mapping[str, frozenset[str]]
+) -> dict[str, tuple[Case, ...]]:
+    """The cases with these ids; a harness that has none of them is left out."""
+    kept = {
+        name: tuple(case for case in cases if case.id in only.get(name, ())) for name, cases in chosen.items()
+    }
+    return {name: cases for name, cases in kept.items() if cases}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,9 @@ def run(
     endpoint: list[str] = typer.Option([], "--endpoint", help="URL of a server; repeat it for several."),
     harness: list[str] = typer.Option([], "--harness", help="Only this harness; may be repeated."),
     limit: int = typer.Option(None, "--limit", min=1, help="Cases of a harness; such a run clears nothing."),
+    failed_in: Path = typer.Option(
+        None, "--failed-in", metavar="RUN", help="Only what did not pass in that run; clears nothing."
+    ),
     baseline: bool = typer.Option(False, "--baseline", help="Record the scores as those of the base model."),
     parallel: int = typer.Option(None, "--parallel", min=1, help="Requests decoded together."),
     seed: int = typer.Option(None, "--seed", help="Seed of every answer; default: the configured one."),
@@ -35,6 +38,7 @@ def run(
 
     Example: evals run outputs/web4-agent.gguf --config configs/balanced_training.toml --parallel 4
     """
+    from evals.failed import select_failed
     from evals.finish import finish_run, require_cleared
     from evals.lineage import find_settings
     from evals.opening import Typed, conditions_of, find_target
@@ -45,6 +49,7 @@ def run(
     conditions = conditions_of(settings, Typed(modelfile, outputs, parallel, seed, max_tokens, not no_cache))
     size = limit or (settings.evals.baseline_cases if baseline else None)
     selection = Selection.of(harness, size, is_baseline=baseline)
+    selection = select_failed(selection, failed_in) if failed_in else selection
     target = find_target(
         model or named, engine, tuple(endpoint), conditions.outputs, allow_remote=allow_remote
     )

@@ -25,6 +25,7 @@ COMMAND_FILES = (
     "rag",
     "serve",
     "smoke",
+    "tui",
     "run",
 )
 

@@ -57,17 +57,23 @@ def gpu_lease(purpose: str) -> Iterator[None]:
 
 
 def lease_holder() -> str:
-    """What the job that holds the lease is doing; empty when nobody holds it."""
+    """What the job that holds the lease is doing; empty when nobody holds it.
+
+    The lock is tried only where a holder has signed: asking often, as the dashboard does, must not keep a
+    starting job from taking it. The signature of a killed holder is removed.
+    """
     from filelock import FileLock, Timeout
 
     lock = cache_folder() / "gpu.lock"
-    if not lock.exists():
+    holder = lock.with_name("gpu.holder")
+    if not lock.exists() or not holder.exists():
         return ""
     try:
         with FileLock(lock, timeout=0):
+            holder.unlink(missing_ok=True)
             return ""
     except Timeout:
-        return _read(lock.with_name("gpu.holder")) or "unknown"
+        return _read(holder) or "unknown"
 
 
 def _read(file: Path) -> str:
