@@ -27,6 +27,12 @@ from tui.widgets.problem import ProblemPanel
 JOBS_EVERY_S = 1.0
 
 
+def _load_commands() -> Any:
+    from tui.commands import ActionCommands
+
+    return ActionCommands
+
+
 class Dashboard(Leaving, App[int]):
     """The dashboard of one place.
 
@@ -38,7 +44,7 @@ class Dashboard(Leaving, App[int]):
     CSS_PATH: ClassVar[Any] = sorted(Path(__file__).parent.rglob("*.tcss"))
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-middle"), (160, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-high")]
-    COMMANDS: ClassVar[Any] = set()
+    COMMANDS: ClassVar[Any] = {_load_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(str(number), f"go('{entry.name}')", entry.title, show=False)
         for number, entry in enumerate(SCREENS, 1)
@@ -90,8 +96,13 @@ class Dashboard(Leaving, App[int]):
         """Show the first screen and begin to watch the jobs."""
         self.theme = DARK
         await self.action_go(self.current)
-        self.set_interval(JOBS_EVERY_S, self.job_reader.ask)
+        self.set_interval(JOBS_EVERY_S, self.look_around)
         self.job_reader.ask()
+
+    def look_around(self) -> None:
+        """Read the jobs, and say so when the shown screen waits for something."""
+        self.job_reader.ask()
+        self.query_one(TopBar).show_waiting(self.pane.waiting)
 
     def on_unmount(self) -> None:
         """Stop watching."""
@@ -198,18 +209,14 @@ class Dashboard(Leaving, App[int]):
 
     def do_palette(self) -> None:
         """Open the command palette."""
-        from textual.command import CommandPalette
-
-        from tui.commands import ActionCommands
-
-        self.push_screen(CommandPalette(providers=[ActionCommands]))
+        self.action_command_palette()
 
     def do_help(self) -> None:
         """Show all keys."""
         from tui.help import help_text
         from tui.widgets.dialogs import Reading
 
-        self.push_screen(Reading("Keys", help_text(self.current)))
+        self.push_screen(Reading("Keys", help_text(self.current, min(82, self.size.width * 92 // 100 - 10))))
 
     def do_close_problem(self) -> None:
         """Close the error panel."""

@@ -15,7 +15,7 @@ from web4mlx import events
 CURVES = ("loss", "learning_rate", "grad_norm", "tokens_per_second", "memory")
 EVENTS, PID, MANIFEST = "events.jsonl", "train.pid", "manifest.json"
 WORKER = "web4mlx.train.worker"
-KEPT = 200  # checkpoints and warnings
+KEPT = 200  # checkpoints, warnings, samples
 RunState = Literal["starting", "running", "finished", "failed", "stopped", "interrupted", "gone"]
 
 
@@ -42,6 +42,7 @@ class RunReadings:
     best: tuple[int, float] | None = None
     checkpoints: Sequence[tuple[int, float]] = ()
     warnings: Sequence[RunWarning] = ()
+    samples: Sequence[events.Sampled] = ()
     plan: dict[str, Any] = field(default_factory=dict)
     step: events.Step | None = None
     progress: events.Progress | None = None
@@ -53,6 +54,7 @@ class RunReadings:
     garbage: int = 0
     problem: str = ""
     complete: bool = False
+    is_recording: bool = False
 
     @property
     def name(self) -> str:
@@ -65,19 +67,21 @@ class RunFeed:
 
     Args:
         folder: The run folder.
+        is_recording: It is being replayed: without an end it counts as running, though nobody trains.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, is_recording: bool = False) -> None:
+        self.folder, self.is_recording = folder, is_recording
         self._tail = EventTail(folder / EVENTS)
         self._restarts = 0
         self._begin()
 
     def _begin(self) -> None:
         curves = {name: Series(smooth=name == "loss") for name in CURVES}
-        self.readings = RunReadings(self.folder, curves)
+        self.readings = RunReadings(self.folder, curves, is_recording=self.is_recording)
         self._checkpoints: deque[tuple[int, float]] = deque(maxlen=KEPT)
         self._warnings: deque[RunWarning] = deque(maxlen=KEPT)
+        self._samples: deque[events.Sampled] = deque(maxlen=KEPT)
 
     def read(self, limit_bytes: int = 16 << 20) -> RunReadings:
         """Take in what is new, at most `limit_bytes` of it; `complete` says whether that was all."""
@@ -93,7 +97,10 @@ class RunFeed:
         readings.trainer = find_trainer(self.folder)
         readings.state = self._state()
         return replace(
-            readings, checkpoints=tuple(self._checkpoints), warnings=tuple(reversed(self._warnings))
+            readings,
+            checkpoints=tuple(self._checkpoints),
+            warnings=tuple(reversed(self._warnings)),
+            samples=tuple(reversed(self._samples)),
         )
 
     def _take(self, event: events.Event) -> None:
@@ -111,6 +118,8 @@ class RunFeed:
                     now.best = (event.step, event.loss)
             case events.Checkpoint():
                 self._checkpoints.append((event.step, event.ts))
+            case events.Sampled():
+                self._samples.append(event)
             case events.Warned():
                 step = now.step.step if now.step else 0
                 self._warnings.append(RunWarning(step, event.code, event.message, event.advice))
@@ -133,7 +142,7 @@ class RunFeed:
             return "finished"
         if now.failure:
             return "stopped" if now.failure.message.startswith("stopped on request") else "failed"
-        return "interrupted"
+        return "running" if self.is_recording else "interrupted"
 
 
 def _curve_values(event: events.Step) -> tuple[tuple[str, float], ...]:

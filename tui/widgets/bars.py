@@ -21,9 +21,14 @@ class TopBar(Horizontal):
         self.place = place
 
     def compose(self) -> ComposeResult:
-        """Two texts."""
+        """Place, what is waited for, jobs."""
         yield Static(f"[b $primary]web4mlx[/]  [$muted]{self.place}[/]", id="place")
+        yield Static("", id="waiting")
         yield Static("", id="activity")
+
+    def show_waiting(self, what: str) -> None:
+        """Say what a screen has been waiting for; empty when for nothing."""
+        self.query_one("#waiting", Static).update(f"[$warning]! {what}[/]   " if what else "")
 
     def show_jobs(self, jobs: Sequence[Job], now: float) -> None:
         """Say what runs and what waits."""
@@ -81,14 +86,14 @@ class KeyBar(Static):
     def show(self, own: Sequence[Action], everywhere: Sequence[Action]) -> None:
         """Show as many as fit; those of the dashboard always."""
         right = [self._text(action) for action in everywhere if action.footer]
-        room = self.size.width - 2 - sum(len(plain) + 2 for plain, _ in right)
+        room = self.size.width - sum(len(plain) + 2 for plain, _ in right) + 2
         left = []
         for action in own:
             plain, marked = self._text(action)
             if action.footer and room >= len(plain) + 2:
                 room -= len(plain) + 2
                 left.append(marked)
-        gap = " " * max(1, room)
+        gap = " " * max(1, room + (2 if left else 0))
         self.update("  ".join(left) + gap + "  ".join(marked for _, marked in right))
 
     @staticmethod

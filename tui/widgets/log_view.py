@@ -6,6 +6,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui.feed.event_text import event_line
 from tui.feed.logfile import level_of
 
 OVERSCAN = 400
@@ -20,7 +21,7 @@ class LogView(ScrollView, can_focus=True):
         "log--number", "log--all", "log--error", "log--warning", "log--found", "log--missing",
     }  # fmt: skip
     DEFAULT_CSS = """
-    LogView { height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
+    LogView { height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; }
     LogView > .log--number { color: $faint; }
     LogView > .log--all { color: $foreground; }
     LogView > .log--error { color: $error; text-style: bold; }
@@ -100,5 +101,7 @@ class LogView(ScrollView, can_focus=True):
 
 def _plain(raw: bytes) -> str:
     """The text of a line; of one that redrew itself, the last state."""
+    if raw.startswith(b'{"ts"'):
+        return event_line(raw.decode("utf-8", "replace"))
     text = raw.decode("utf-8", "replace").rstrip("\r")
     return text.rpartition("\r")[2].replace("\x1b[K", "")
