@@ -181,6 +181,8 @@ class Dashboard(Leaving, App[int]):
 
     def on_dashboard_jobs_read(self, message: JobsRead) -> None:
         """Show the jobs and announce those that ended."""
+        if not self.is_running:  # it is being closed, and its widgets go first
+            return
         if isinstance(message.readings, Problem):
             self.query_one(ProblemPanel).show(message.readings)
             return
