@@ -101,6 +101,8 @@ class Dashboard(Leaving, App[int]):
 
     def look_around(self) -> None:
         """Read the jobs, and say so when the shown screen waits for something."""
+        if not self.is_running:  # it is being closed, and its widgets go first
+            return
         self.job_reader.ask()
         self.query_one(TopBar).show_waiting(self.pane.waiting)
 
