@@ -27,7 +27,7 @@ folder = "models"
 [data]
 train = ["data/style_core.jsonl", "data/guardrails.jsonl"]
 eval = "data/eval.jsonl"
-max_seq_length = 384
+max_seq_length = 1000
 expected_counts = {style_core = 8, eval = 3}
 [training]
 epochs = 1

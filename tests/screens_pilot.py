@@ -13,7 +13,7 @@ from tui.place import find_place
 from tui.widgets.problem import ProblemPanel
 
 SMALL, LARGE = (80, 24), (120, 40)
-PATIENCE = 1200  # looks of 50 ms; only a test that fails waits so long
+PATIENCE = 600  # looks of 50 ms; only a test that fails waits so long
 
 
 @dataclass

@@ -182,6 +182,19 @@ def test_a_base_that_is_being_trained_on_stays(config: RunConfig, place: Path) -
         trainer.communicate(b"\n")
 
 
+def test_a_pipeline_of_this_configuration_needs_everything(
+    config: RunConfig, place: Path, tmp_path: Path
+) -> None:
+    for folder, is_used in ((place, True), (tmp_path, False)):
+        (folder / "config.toml").write_text((place / "config.toml").read_text())
+        command = [sys.executable, "-c", "print('up', flush=True); input()", "web4mlx", "run", "config.toml"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder) as pipeline:
+            assert pipeline.stdout is not None
+            pipeline.stdout.readline()
+            assert ("pipeline" in plan_removal(Path(MERGED), config).refusal) == is_used
+            pipeline.communicate(b"\n")
+
+
 def test_the_lease_names_what_is_in_use(config: RunConfig) -> None:
     with gpu_lease(f"exporting {MERGED}"):
         assert "exporting" in plan_removal(Path(MERGED), config).refusal

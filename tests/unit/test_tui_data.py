@@ -57,7 +57,7 @@ def test_a_passed_check(place: Path, size: tuple[int, int], theme: str) -> None:
     check_here()
 
     async def test(driver: Driver) -> None:
-        await driver.shows("✓ passed", "14 samples", "no errors", "✓ nothing was found", "length limit 384")
+        await driver.shows("✓ passed", "14 samples", "no errors", "✓ nothing was found", "length limit 1,000")
         line = next(line for line in driver.text.splitlines() if "style_core.jsonl" in line)
         assert line.split()[1:6] == ["✓", "style_core.jsonl", "8", "8", *line.split()[5:6]]
         if size == SMALL:
@@ -80,7 +80,7 @@ def test_a_failed_check_lists_findings_with_their_hints(
     async def test(driver: Driver) -> None:
         await driver.shows("✗ failed", "✗ 3 errors", "Findings (3)", "✗ 8", "count", "2 samples; expected 8")
         await driver.press("down")
-        await driver.shows("bad_row", "style_core.jsonl:2", "must not be empty", "Hint  Correct the row")
+        await driver.shows("bad_row", "style_core.jsonl:2", "must not", "Hint  Correct the row")
         await driver.press("down", "enter")
         await driver.shows("row 3 of 3", "style-2")
 

@@ -1,5 +1,6 @@
 """The words of the models screen: the list with its sections, and one model in full."""
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -141,7 +142,7 @@ def looked_text(looked: Looked, is_trained: bool, width: int) -> str:
     rows.append(("state", "  ".join(MARK_SIGNS.get(mark, escape(mark)) for mark in marks) or WHOLE))
     if looked.imported:
         rows.append(("imported", escape(_imported(looked.imported))))
-    rows.append(("where", f"[$muted]{escape(str(one.path))}[/]"))
+    rows.append(("where", f"[$muted]{escape(os.path.relpath(one.path))}[/]"))
     title = f"[b]{escape(one.name)}[/]  [$muted]{KIND_WORDS[one.kind]}, {escape(one.detail)}[/]"
     lines = [title, *(_field(name, text) for name, text in rows)]
     if looked.origins:

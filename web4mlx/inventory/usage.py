@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from web4mlx.config import RunConfig, load_config
+from web4mlx.config import RunConfig, find_config, load_config
 from web4mlx.errors import Web4Error
 from web4mlx.inventory.marks import base_folder
 from web4mlx.machine.awake import lease_holder
@@ -51,7 +51,7 @@ def _why(process: Any, place: Path, artifact: "Artifact", config: RunConfig) -> 
     command = process.cmdline()
     if not command:
         return ""
-    if is_pipeline(command):
+    if is_pipeline(command) and works_in(command, process.cwd(), config):
         return "the pipeline"
     if artifact.kind == "base" and TRAINER in command and trains_on(command, place, process.cwd()):
         return "a training on it"
@@ -64,6 +64,25 @@ def is_pipeline(command: Sequence[str]) -> bool:
     """Whether a command line is `web4mlx run`, which goes from stage to stage and needs what it finds."""
     words = [Path(word).name for word in command]
     return any(pair == ("web4mlx", "run") for pair in zip(words, words[1:], strict=False))
+
+
+def works_in(command: Sequence[str], cwd: str, config: RunConfig) -> bool:
+    """Whether a pipeline's configuration has the same outputs or models folder; True when nobody knows."""
+    after = [word for word in command[command_end(command) :] if not word.startswith("-")]
+    name = after[0] if after else "demo"
+    try:
+        given = Path(cwd, name)
+        other = load_config(given if given.is_file() else find_config(name))
+    except Web4Error:
+        return True
+    folders = {Path(cwd, folder).resolve() for folder in (other.outputs, other.model.folder)}
+    return bool(folders & {config.outputs.resolve(), config.model.folder.resolve()})
+
+
+def command_end(command: Sequence[str]) -> int:
+    """Where the arguments of `web4mlx run` begin."""
+    names = [Path(word).name for word in command]
+    return next(at for at in range(1, len(names)) if names[at - 1 : at + 1] == ["web4mlx", "run"]) + 1
 
 
 def trains_on(command: Sequence[str], base: Path, cwd: str) -> bool:
@@ -92,7 +111,13 @@ def names_place(command: Sequence[str], place: Path, cwd: str) -> bool:
 
 def holds(process: Any, place: Path) -> bool:
     """Whether a process has a path, or something in it, open or mapped."""
-    held = [file.path for file in process.open_files()]
-    if hasattr(process, "memory_maps"):  # not on every system
-        held += [mapped.path for mapped in process.memory_maps()]
-    return any(Path(path) == place or Path(path).is_relative_to(place) for path in held if path)
+    held = [*(file.path for file in process.open_files()), *mapped_files(process.pid)]
+    return any(Path(path) == place or Path(path).is_relative_to(place) for path in held)
+
+
+def mapped_files(pid: int) -> set[str]:
+    """The files that a process has mapped, where the system lists them without counting their pages."""
+    with suppress(OSError):
+        lines = Path(f"/proc/{pid}/maps").read_text("utf-8", "replace").splitlines()
+        return {line[line.index("/") :] for line in lines if "/" in line}
+    return set()
