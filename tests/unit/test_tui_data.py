@@ -62,9 +62,10 @@ def test_a_passed_check(place: Path, size: tuple[int, int], theme: str) -> None:
         assert line.split()[1:6] == ["✓", "style_core.jsonl", "8", "8", *line.split()[5:6]]
         if size == SMALL:
             await driver.press("v")
-        await driver.shows(
-            "Training rows by tokens", "row 1 of 8", "style-0", "⟦", "<|im_end|>⟧", "kept whole"
-        )
+        await driver.shows("Training rows by tokens", "row 1 of 8", "style-0", "⟦", "kept whole")
+        driver.app.query_one("#data-preview").focus()
+        await driver.press("end")
+        await driver.shows("<|im_end|>⟧")
 
     drive(test, "data", size, theme)
 

@@ -71,7 +71,9 @@ def test_everything_is_listed_with_size_digest_state_and_origin(
     import_by_record(place)
 
     async def test(driver: Driver) -> None:
-        await driver.shows("Base models", "tiny-base", "● configured", "★ its source", "✓ whole", "GB free")
+        await driver.shows(
+            "Base models", "tiny-base", "● configured", "★ of production", "✓ whole", "GB free"
+        )
         await look_at(driver, GGUF)
         await driver.shows("★ production", "✓ cleared", "GGUF, Q4_K_M", "imported")
         if size == LARGE:

@@ -96,7 +96,8 @@ def _import(artifact: Artifact) -> dict[str, str]:
     if record is None:
         return {}
     facts = {"as": ", ".join(record.outputs), "to": str(record.config.get("server", ""))}
-    speed = record.metrics.get("speed") or {}
-    if rate := speed.get("tokens_per_second"):
+    speed = record.metrics.get("speed")
+    rate = speed.get("tokens_per_second") if isinstance(speed, dict) else None
+    if isinstance(rate, float):
         facts["speed"] = f"{rate:.0f} tok/s"
     return {**facts, "when": record.created, **({} if import_of(artifact) else {"but": "of an earlier file"})}

@@ -27,7 +27,7 @@ NONE_YET = {
 }
 OLLAMA = "ollama:"
 MARK_SIGNS = {
-    "production": "[$success]★ production[/]", "source of production": "[$success]★ its source[/]",
+    "production": "[$success]★ production[/]", "source of production": "[$success]★ of production[/]",
     "cleared": "[$success]✓ cleared[/]", "blocked": "[$error]✗ blocked[/]",
     "verified": "[$success]✓ verified[/]", "configured": "[$accent]● configured[/]",
     "unfinished": "[$warning]◔ unfinished[/]", "not made here": "[$muted]· not made here[/]",
@@ -163,8 +163,16 @@ def _moment(seconds: float) -> str:
 
 
 def _imported(facts: dict[str, str]) -> str:
-    text = f"as {facts['as']} to {facts['to']}, {facts['when']}"
+    text = f"{_local(facts['when'])} as {facts['as']} to {facts['to']}"
     return text + "".join(f", {facts[key]}" for key in ("speed", "but") if key in facts)
+
+
+def _local(moment: str) -> str:
+    """An ISO time in local time; what is none, as it is."""
+    try:
+        return datetime.fromisoformat(moment).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return moment
 
 
 def tree(origins: tuple[Origin, ...], indent: str = "") -> Iterator[str]:

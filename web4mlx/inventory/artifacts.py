@@ -116,7 +116,7 @@ def describe_artifact(path: Path, kind: Kind) -> Artifact:
         kind=kind, path=path, size_bytes=size_of(path), manifest=manifest,
         is_ours=manifest is not None or is_run, is_finished=manifest is not None,
         digest=_digest(path, kind, manifest), created=_created(path, manifest),
-        detail=_detail(kind, manifest),
+        detail=detail_of(kind, manifest),
     )  # fmt: skip
 
 
@@ -176,7 +176,8 @@ def _created(path: Path, manifest: Manifest | None) -> float | None:
     return None
 
 
-def _detail(kind: Kind, manifest: Manifest | None) -> str:
+def detail_of(kind: Kind, manifest: Manifest | None) -> str:
+    """What a kind of model is told apart by, in a few words; whatever a manifest holds, this is a text."""
     if manifest is None:
         return ""
     config, metrics = manifest.config, manifest.metrics
@@ -185,8 +186,8 @@ def _detail(kind: Kind, manifest: Manifest | None) -> str:
             commit = str(config.get("commit") or "")[:8]
             return f"from the {config.get('source', '?')}" + (f", commit {commit}" if commit else "")
         case "adapter":
-            loss = metrics.get("train_loss")
-            rank = (config.get("lora") or {}).get("rank")
+            lora, loss = config.get("lora"), metrics.get("train_loss")
+            rank = lora.get("rank") if isinstance(lora, dict) else None
             parts = [f"rank {rank}" if rank else "", f"loss {loss:.3f}" if isinstance(loss, float) else ""]
             return ", ".join(part for part in parts if part)
         case "merged":
