@@ -133,7 +133,7 @@ def remove(
 
     settings = configured(config)
     if ":" in model and not Path(model).exists():
-        remove_from_ollama(model, settings, host, yes, dry_run)
+        remove_from_ollama(model, settings, host, yes=yes, dry_run=dry_run, as_json=as_json)
         return
     served = ask_server(settings, host).digests
     plan = plan_removal(Path(model), settings, served)
@@ -151,18 +151,20 @@ def remove(
         note(effect)
 
 
-def remove_from_ollama(name: str, settings: "RunConfig", host: str, yes: bool, dry_run: bool) -> None:
+def remove_from_ollama(
+    name: str, settings: "RunConfig", host: str, *, yes: bool, dry_run: bool, as_json: bool
+) -> None:
     """Remove a tag that an import made."""
     from web4mlx.engines.ollama_server import OllamaServer
-    from web4mlx.inventory.tags import remove_tag
+    from web4mlx.inventory.tags import find_removable, remove_tag
 
     with OllamaServer(host) as server:
-        server.version()
-        if dry_run:
-            print(f"{name} would be removed from {server.url}")
-            return
-        require_yes(f"Remove {name} from {server.url}?", yes)
-        print(f"{remove_tag(server, name, settings.deploy.name).name} removed")
+        tag = find_removable(server, name, settings.deploy.name)
+        if not dry_run:
+            require_yes(f"Remove {name} from {server.url}?", yes)
+            remove_tag(server, name, settings.deploy.name)
+    verb = "would be removed" if dry_run else "removed"
+    print_json(tag) if as_json else print(f"{name} {verb}")
 
 
 def require_yes(question: str, yes: bool) -> None:

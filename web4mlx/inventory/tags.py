@@ -83,11 +83,8 @@ def why_not_tag(tag: Tag) -> str:
     return "" if tag.role in REMOVABLE else "it was not made by an import of this configuration"
 
 
-def remove_tag(server: OllamaServer, full: str, name: str) -> Tag:
-    """Remove a tag that an import made.
-
-    Returns:
-        What was removed.
+def find_removable(server: OllamaServer, full: str, name: str) -> Tag:
+    """A tag that an import made and production does not need.
 
     Raises:
         UsageError: It is in production, or not made by an import.
@@ -99,6 +96,12 @@ def remove_tag(server: OllamaServer, full: str, name: str) -> Tag:
     reason = why_not_tag(found)
     if reason:
         raise UsageError(f"{full} is not removed: {reason}", "`ollama rm` removes it without asking.")
+    return found
+
+
+def remove_tag(server: OllamaServer, full: str, name: str) -> Tag:
+    """Remove a tag that an import made, as `find_removable` allows; returns what was removed."""
+    found = find_removable(server, full, name)
     path, _, tag = full.rpartition(":")
     delete(server, ModelName(path, tag))
     return found
