@@ -105,7 +105,7 @@ def read_manifest(artifact: Path) -> Manifest | None:
     """The manifest of an artifact, or None when there is none that can be read."""
     path = manifest_path(artifact)
     try:
-        return Manifest.model_validate_json(path.read_text("utf-8"))
+        return Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
 

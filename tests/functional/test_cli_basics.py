@@ -79,7 +79,7 @@ def test_every_command_has_help(path: tuple[str, ...], flag: str, capsys: pytest
 
 
 @pytest.mark.parametrize("path", [path for path in COMMANDS if len(path) > 1 or path[0] not in
-                                  ("data", "modelfile", "evals", "rag")], ids=" ".join)  # fmt: skip
+                                  ("data", "modelfile", "models", "evals", "rag")], ids=" ".join)  # fmt: skip
 def test_every_command_shows_an_example_and_has_json(
     path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:

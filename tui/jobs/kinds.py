@@ -41,6 +41,8 @@ KINDS = {
         Kind(("web4mlx", "fuse"), heavy=True),
         Kind(("web4mlx", "export"), heavy=True, grace_s=30),
         Kind(("web4mlx", "import")),
+        Kind(("web4mlx", "models", "verify")),
+        Kind(("web4mlx", "models", "remove"), grace_s=30),
         Kind(("web4mlx", "smoke"), heavy=True, grace_s=30),
         Kind(("web4mlx", "serve")),
         Kind(("web4mlx", "rag", "build"), heavy=True, grace_s=30),

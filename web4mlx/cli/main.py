@@ -22,6 +22,7 @@ COMMAND_FILES = (
     "modelfile",
     "ask",
     "import_",
+    "models",
     "rag",
     "serve",
     "smoke",
