@@ -1,0 +1,97 @@
+"""The words of the RAG screen's right side: filters, hits, documents, links."""
+
+from dataclasses import dataclass
+
+from rich.markup import escape
+
+from tui.retrieval.documents import Document, Neighbour
+from tui.retrieval.worker import Found
+from tui.widgets.gauge import clip, gauge, plain
+
+SCORE_WIDTH = 8
+ARROWS = {"before": ("←", "precedes it"), "after": ("→", "follows it")}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What restricts a question; empty texts and no collections restrict nothing."""
+
+    start: str = ""
+    end: str = ""
+    agent: str = ""
+    collections: tuple[str, ...] = ()
+    hops: int = 1
+    untrained: bool = False
+
+    def line(self) -> str:
+        """The filters in one line; what restricts stands out."""
+        days = f"{self.start or 'the first day'} to {self.end or 'the last'}" if self.start or self.end else ""
+        parts = [
+            _part(days, "all days"),
+            _part(self.agent, "any agent"),
+            _part(", ".join(self.collections), "all collections"),
+            f"[$muted]{self.hops} link{'s' * (self.hops != 1)}[/]",
+            _part("untrained only" if self.untrained else "", "trained too"),
+        ]
+        return " [$faint]·[/] ".join(parts)
+
+
+def _part(value: str, otherwise: str) -> str:
+    return f"[b $warning]{escape(value)}[/]" if value else f"[$muted]{otherwise}[/]"
+
+
+def name_of(place: str) -> str:
+    """The last part of a path, without the ending of a text."""
+    return place.rpartition("/")[2].removesuffix(".md").removesuffix(".pdca")
+
+
+def hit_lines(number: int, hit: Found, width: int) -> str:
+    """A hit in two lines: score, document and section; reasons, collection and day."""
+    place, _, section = hit.citation.partition(" § ")
+    tail = f" § {section}" if section else ""
+    room = max(8, width - SCORE_WIDTH - 10 - len(tail))
+    name = clip(name_of(place.rpartition(": ")[2]), room)
+    bar = gauge(hit.score, SCORE_WIDTH, "$accent")
+    first = f"[$muted]{number:>2}[/] {hit.score:.2f} {bar} [b]{escape(name)}[/][$muted]{escape(tail)}[/]"
+    facts = [*hit.reasons, hit.collection, str(hit.metadata.get("date", ""))]
+    batch = str(hit.metadata.get("training_batch", ""))
+    facts.append(f"trained in {batch}" if batch else "")
+    second = ", ".join(short_reason(fact) for fact in facts if fact)
+    return f"{first}\n   [$muted]{escape(second[: max(0, width - 4)])}[/]"
+
+
+def short_reason(reason: str) -> str:
+    """A reason with the names of documents instead of their whole places."""
+    return " ".join(name_of(word) if "/" in word else word for word in reason.split(" "))
+
+
+def document_text(document: Document, hit: Found | None) -> str:
+    """A document: what it is, whence it comes, and its text, that of the hit if there is one."""
+    facts = [document.date, document.agent, document.role]
+    mark = f"[$accent]◆ trained in {escape(document.batch)}[/]" if document.batch else "[$muted]◇ untrained[/]"
+    lines = [
+        f"[b]{escape(name_of(document.id))}[/]",
+        f"[$muted]{escape(document.id)}[/]",
+        "  ".join([*(escape(fact) for fact in facts if fact), mark]),
+    ]
+    if hit is not None:
+        lines.append(f"[$muted]{escape('; '.join(short_reason(reason) for reason in hit.reasons))}[/]")
+    text = plain(hit.text if hit is not None else document.text).strip()
+    return "\n".join([*lines, "", escape(text) or "[$muted]its text is not in this store[/]"])
+
+
+def link_line(direction: str, one: Neighbour, width: int) -> str:
+    """A neighbour in one line: direction, day, name."""
+    arrow, word = ARROWS[direction]
+    name = clip(name_of(one.id), max(8, width - 27))
+    return f"[$accent]{arrow}[/] [$muted]{word:<12}{one.date or '?':<11}[/]{escape(name)}"
+
+
+def whole_document(document: Document) -> str:
+    """All of a document for reading, with its links."""
+    lines = [document_text(document, None)]
+    for direction, one in document.neighbours:
+        arrow, word = ARROWS[direction]
+        lines.append(f"[$accent]{arrow}[/] {word}  {escape(one.id)}  [$muted]{escape(one.objective[:100])}[/]")
+    lines += [f"[$warning]![/] a link leads nowhere: {escape(target)}" for target in document.dangling]
+    return "\n".join([*lines[:1], "", *lines[1:]])
