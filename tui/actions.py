@@ -34,7 +34,7 @@ class Action:
 
 SHOWN_KEYS = {
     "question_mark": "?", "ctrl+q": "^q", "ctrl+p": "^p", "left_square_bracket": "[", "slash": "/",
-    "right_square_bracket": "]", "enter": "⏎", "escape": "esc", "space": "␣", "end": "End", "home": "Home",
+    "right_square_bracket": "]", "enter": "⏎", "escape": "esc", "end": "End", "home": "Home",
 }  # fmt: skip
 
 EVERYWHERE_ACTIONS = (

@@ -27,6 +27,12 @@ from tui.widgets.problem import ProblemPanel
 JOBS_EVERY_S = 1.0
 
 
+def _load_commands() -> Any:
+    from tui.commands import ActionCommands
+
+    return ActionCommands
+
+
 class Dashboard(Leaving, App[int]):
     """The dashboard of one place.
 
@@ -38,7 +44,7 @@ class Dashboard(Leaving, App[int]):
     CSS_PATH: ClassVar[Any] = sorted(Path(__file__).parent.rglob("*.tcss"))
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-middle"), (160, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-high")]
-    COMMANDS: ClassVar[Any] = set()
+    COMMANDS: ClassVar[Any] = {_load_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(str(number), f"go('{entry.name}')", entry.title, show=False)
         for number, entry in enumerate(SCREENS, 1)
@@ -198,11 +204,7 @@ class Dashboard(Leaving, App[int]):
 
     def do_palette(self) -> None:
         """Open the command palette."""
-        from textual.command import CommandPalette
-
-        from tui.commands import ActionCommands
-
-        self.push_screen(CommandPalette(providers=[ActionCommands]))
+        self.action_command_palette()
 
     def do_help(self) -> None:
         """Show all keys."""

@@ -9,7 +9,7 @@ THEMES = (
         success="#7fbf7f", warning="#e0b060", error="#e57c7c",
         background="#14161b", surface="#1a1d24", panel="#222630", foreground="#d5d9e0",
         variables={"footer-key-foreground": "#7aa2f7", "muted": "#828b9c", "line": "#333a48",
-                   "faint": "#4a5672", "border": "#333a48", "scrollbar": "#333a48",
+                   "faint": "#5b6a8f", "border": "#333a48", "scrollbar": "#333a48",
                    "scrollbar-background": "#14161b"},
     ),
     Theme(
@@ -38,5 +38,5 @@ WORDS = {"todo": "not yet", "refused": "said no", "held": "held"}
 
 def sign(state: str) -> str:
     """Markup of a state: its glyph and its word, in its colour."""
-    colour = COLOURS.get(state, "$text-muted")
+    colour = COLOURS.get(state, "$muted")
     return f"[{colour}]{GLYPHS.get(state, '·')} {WORDS.get(state, state)}[/]"

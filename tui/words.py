@@ -50,9 +50,8 @@ def ago(seconds: float) -> str:
     return f"{int(seconds)} s ago"
 
 
-def bar(share: float, width: int) -> str:
-    """A progress bar of eighths of a column."""
-    filled = max(0.0, min(1.0, share)) * width
-    whole = int(filled)
-    part = " ▏▎▍▌▋▊▉"[int((filled - whole) * 8)] if whole < width else ""
-    return ("█" * whole + part.strip()).ljust(width, "·")[:width]
+def bar(share: float, width: int, colour: str) -> str:
+    """Markup of a progress bar: a heavy line as far as it goes, a light one for the rest."""
+    halves = round(max(0.0, min(1.0, share)) * width * 2)
+    done = "━" * (halves // 2) + "╸" * (halves % 2)
+    return f"[{colour}]{done}[/][$line]{'─' * (width - len(done))}[/]"

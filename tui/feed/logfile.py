@@ -15,6 +15,7 @@ from typing import Literal
 STRIDE = 64
 PIECE_BYTES = 4 << 20
 LINE_CHARACTERS = 2000
+GONE = (-1, -1)
 Level = Literal["all", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("all", "warning", "error")
 ERROR = re.compile(rb'\b(error|failed|fatal|critical|traceback|exception)\b|"kind": ?"failed"', re.IGNORECASE)
@@ -95,6 +96,7 @@ class LogFile:
             self._apply_filter(limit_bytes)
         except FileNotFoundError:
             self.problem = "it has been deleted" if self._identity else "it is not there yet"
+            self._identity = self._identity and GONE  # a new file may get the old one's number
         except OSError as error:
             self.problem = f"it cannot be read: {error.strerror}"
 
@@ -206,4 +208,11 @@ def list_logs(outputs: Path) -> list[Path]:
     for folder in entries:
         if "_lora_" in folder.name:
             found += [folder / name for name in ("train.log", "events.jsonl") if (folder / name).is_file()]
-    return found
+    return sorted(found, key=_changed, reverse=True)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -4,14 +4,14 @@ from array import array
 from dataclasses import dataclass
 from typing import Any
 
-SMOOTHING = 0.97
+LEAST_WEIGHT, MOST_WEIGHT, SOON = 0.03, 0.4, 10  # of a new point in the smoothed curve; see `Series.add`
 
 
 class Series:
     """One curve: x and y, in the order they came; a smoothed y beside it on request.
 
     Args:
-        smooth: Keep an exponential mean too; its window grows from the start, so it does not lag there.
+        smooth: Keep an exponential mean too; its window grows with the curve, so it does not lag at first.
     """
 
     def __init__(self, smooth: bool = False) -> None:
@@ -33,7 +33,8 @@ class Series:
         self.x.append(x)
         self.y.append(y)
         if self.smoothed is not None:
-            weight = max(1 - SMOOTHING, 1 / len(self.x))
+            count = len(self.x)
+            weight = max(LEAST_WEIGHT, min(MOST_WEIGHT, SOON / count)) if count > 1 else 1.0
             self._mean += weight * (y - self._mean)
             self.smoothed.append(self._mean)
 

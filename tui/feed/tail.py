@@ -54,6 +54,7 @@ class LineTail:
                     file.seek(self.offset)
         except FileNotFoundError:
             self.problem = "it has been deleted" if self._seen else "it is not there yet"
+            self._identity = None  # a new file may get the old one's number
         except OSError as error:
             self.problem = f"it cannot be read: {error.strerror}"
 

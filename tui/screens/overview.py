@@ -122,7 +122,7 @@ def stage_line(row: StageRow, width: int, now: float) -> str:
     took = duration(row.duration_s) if row.duration_s is not None else ""
     room = width - 14 - word_width - 11
     if row.state == "running" and row.share is not None:
-        rest = f"[$accent]{bar(row.share, min(20, max(6, room // 3)))}[/] {row.share:4.0%} {escape(row.note)}"
+        rest = f"{bar(row.share, min(20, max(6, room // 3)), '$accent')} {row.share:4.0%} {escape(row.note)}"
     elif row.state in ("failed", "stopped") or (row.state == "todo" and row.note):
         rest = escape(row.note[: max(0, room)])
     else:
@@ -157,7 +157,7 @@ def _plain_width(markup: str) -> int:
 
 def machine_text(machine: MachineReadings, width: int) -> str:
     """Chip, then one bar each for processor, memory, swap and disk."""
-    bar_width = max(6, min(24, width - 30))
+    bar_width = max(6, min(24, width - 32))
     gauges = [
         ("cores", machine.cpu, f"{machine.cores}"),
         ("memory", machine.memory_used / max(1, machine.memory), _of(machine.memory_used, machine.memory)),
@@ -169,17 +169,15 @@ def machine_text(machine: MachineReadings, width: int) -> str:
     lines = [f"[b]{escape(machine.chip)}[/]"]
     for name, share, text in gauges:
         colour = "$error" if share > FULL else "$warning" if share > WARM else "$primary"
-        lines.append(
-            f"[$muted]{name:<7}[/][{colour}]{bar(share, bar_width)}[/] {share:4.0%}  [$muted]{text}[/]"
-        )
+        lines.append(f"[$muted]{name:<7}[/]{bar(share, bar_width, colour)} {share:4.0%}  [$muted]{text}[/]")
     device = "no GPU: MLX works on the CPU" if machine.device == "cpu" else machine.device
     lines.append(f"[$muted]device[/] {device}")
     if machine.working_set:
         lines.append(f"[$muted]Metal may use[/] {size(machine.working_set)}")
-    lines.append(f"[$muted]heat[/]   {machine.thermal or 'not told by this system'}")
+    lines.append(f"[$muted]heat[/]   {machine.thermal or 'not known'}")
     lines.append(f"[$muted]lease[/]  {escape(machine.lease) or 'free'}")
     return "\n".join(lines)
 
 
 def _of(used: float, total: float) -> str:
-    return f"{used / 1e9:.1f} of {size(total)}"
+    return f"{used / 1e9:.1f} of {total / 1e9:.1f} GB"

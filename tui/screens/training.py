@@ -225,7 +225,7 @@ def small_picture(
     x, y = curve.points()
     value = ""
     if curve.last is not None:
-        value = size(curve.last) if limit else short(curve.last)
+        value = f"{size(curve.last)} of {size(limit)}" if limit else short(curve.last)
     scaled = type(y)("d", (number / 1e9 for number in y)) if limit else y
     curves = [Curve(x, scaled, "main", "line")]
     if other is not None and not limit:

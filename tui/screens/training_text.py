@@ -39,7 +39,7 @@ def _progress(run: RunReadings, width: int) -> str:
     left = "" if run.state == "finished" else f"  {duration(step.eta_s)} left"
     text = f" {step.step:,} of {step.total_steps:,}  epoch {step.epoch:.2f}  {duration(step.elapsed_s)}{left}"
     share = step.step / max(1, step.total_steps)
-    return f"[$accent]{bar(share, max(8, width - len(text) - 6))}[/] [b]{share:4.0%}[/]{text}"
+    return f"{bar(share, max(8, width - len(text) - 6), '$accent')} [b]{share:4.0%}[/]{text}"
 
 
 def facts_text(run: RunReadings, other: RunReadings | None, memory_limit: float) -> str:

@@ -81,7 +81,7 @@ class KeyBar(Static):
     def show(self, own: Sequence[Action], everywhere: Sequence[Action]) -> None:
         """Show as many as fit; those of the dashboard always."""
         right = [self._text(action) for action in everywhere if action.footer]
-        room = self.size.width - 2 - sum(len(plain) + 2 for plain, _ in right)
+        room = self.size.width - sum(len(plain) + 2 for plain, _ in right) + 2
         left = []
         for action in own:
             plain, marked = self._text(action)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-BLANK = 0x2800
+BLANK, DOTS = ord(" "), 0x2800
 WEIGHTS = np.array([[1, 8], [2, 16], [4, 32], [64, 128]], dtype=np.uint8)  # [dot row, dot column]
 DASH = 6  # dots of a dash and its gap
 
@@ -68,5 +68,5 @@ class Canvas:
         hit = bits > 0
         if not covers:
             hit &= self.codes == BLANK
-        self.codes[hit] = BLANK + bits[hit]
+        self.codes[hit] = DOTS + bits[hit]
         self.styles[hit] = style

@@ -6,6 +6,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui.feed.event_text import event_line
 from tui.feed.logfile import level_of
 
 OVERSCAN = 400
@@ -100,5 +101,7 @@ class LogView(ScrollView, can_focus=True):
 
 def _plain(raw: bytes) -> str:
     """The text of a line; of one that redrew itself, the last state."""
+    if raw.startswith(b'{"ts"'):
+        return event_line(raw.decode("utf-8", "replace"))
     text = raw.decode("utf-8", "replace").rstrip("\r")
     return text.rpartition("\r")[2].replace("\x1b[K", "")

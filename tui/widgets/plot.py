@@ -98,7 +98,7 @@ class Plot(Widget):
         body = self._body(width - AXIS, rows)
         lines = [self._title(width), *body]
         if has_x_axis:
-            left, right = short(self.picture.first), f"step {short(self.picture.last)}"
+            left, right = f"{self.picture.first:,.0f}", f"step {self.picture.last:,.0f}"
             gap = " " * max(1, width - AXIS - len(left) - len(right))
             lines.append(Strip([Segment(f"{'':{AXIS}}{left}{gap}{right}", self._style("axis"))]))
         return [line.adjust_cell_length(width, self.rich_style) for line in lines]
@@ -108,10 +108,11 @@ class Plot(Widget):
         parts = [Segment(picture.title, self._style("title")), Segment("  ", self.rich_style)]
         parts.append(Segment(picture.value, self._style("value")))
         used = len(picture.title) + 2 + len(picture.value)
-        legend = [
+        legend: list[tuple[str, str]] = [
             (curve.look, f"{self.SIGNS[curve.kind]} {curve.label}") for curve in picture.curves if curve.label
         ]
-        if picture.limit is not None:
+        bounds = self._bounds()
+        if picture.limit is not None and bounds and bounds[0] <= picture.limit <= bounds[1]:
             legend.append(("limit", "┈ limit"))
         kept: list[tuple[str, str]] = []
         for name, text in legend:
