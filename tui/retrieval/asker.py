@@ -124,7 +124,7 @@ class Asker:
 
 def start_worker() -> Worker:
     """Start a worker process; a Ctrl-C in the terminal is not meant for it."""
-    complaints = tempfile.TemporaryFile()
+    complaints = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the worker
     process = subprocess.Popen(
         [sys.executable, "-m", "tui.retrieval.worker"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, start_new_session=True,

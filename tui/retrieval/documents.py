@@ -40,16 +40,7 @@ class Document:
     dangling: tuple[str, ...] = ()
 
     @property
-    def place_of(connection: sqlite3.Connection, identity: str) -> str:
-    """The place of a chunk's document; what is no chunk's id is taken for a place."""
-    try:
-        row = connection.execute("SELECT path FROM chunks WHERE id = ?", (identity,)).fetchone()
-    except sqlite3.OperationalError:  # a store that others made has no such table
-        return identity
-    return str(row[0]) if row else identity
-
-
-def neighbours(self) -> tuple[tuple[str, Neighbour], ...]:
+    def neighbours(self) -> tuple[tuple[str, Neighbour], ...]:
         """All neighbours with `before` or `after`, in the order in which they are shown."""
         return (*(("before", one) for one in self.before), *(("after", one) for one in self.after))
 
@@ -79,6 +70,15 @@ def read_document(folder: Path, identity: str) -> Document:
         )  # fmt: skip
 
 
+def place_of(connection: sqlite3.Connection, identity: str) -> str:
+    """The place of a chunk's document; what is no chunk's id is taken for a place."""
+    try:
+        row = connection.execute("SELECT path FROM chunks WHERE id = ?", (identity,)).fetchone()
+    except sqlite3.OperationalError:  # a store that others made has no such table
+        return identity
+    return str(row[0]) if row else identity
+
+
 def neighbours(connection: sqlite3.Connection, ids: Iterable[str]) -> list[Neighbour]:
     """The neighbours of some ids, by day."""
     found = []
@@ -102,7 +102,9 @@ def read_text(connection: sqlite3.Connection, identity: str) -> tuple[str, str]:
 def read_dangling(connection: sqlite3.Connection, identity: str) -> tuple[str, ...]:
     """Where the document's links lead nowhere."""
     try:
-        rows = connection.execute("SELECT target FROM dangling_links WHERE pdca_id = ?", (identity,)).fetchall()
+        rows = connection.execute(
+            "SELECT target FROM dangling_links WHERE pdca_id = ?", (identity,)
+        ).fetchall()
     except sqlite3.OperationalError:
         return ()
     return tuple(row[0] for row in rows)

@@ -100,9 +100,11 @@ class StoreFeed:
 
 
 def read_facts(connection: sqlite3.Connection, facts: StoreFacts) -> StoreFacts:
-    """The facts of an open database, from the two published tables and, in our own stores, from the others."""
+    """The facts of an open database: of the published tables and, in our own stores, of the others."""
     days = connection.execute("SELECT count(*), min(nullif(date, '')), max(date) FROM pdcas").fetchone()
-    agents = connection.execute("SELECT agent_name FROM pdcas WHERE agent_name <> '' GROUP BY 1 ORDER BY count(*) DESC")
+    agents = connection.execute(
+        "SELECT agent_name FROM pdcas WHERE agent_name <> '' GROUP BY 1 ORDER BY count(*) DESC"
+    )
     facts = replace(
         facts, pdcas=days[0], first_day=days[1] or "", last_day=days[2] or "",
         links=count(connection, "pdca_relationships"), agents=tuple(row[0] for row in agents),

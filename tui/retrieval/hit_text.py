@@ -1,14 +1,14 @@
 """The words of the RAG screen's right side: filters, hits, documents, links."""
 
+import re
 from dataclasses import dataclass
 
-from rich.markup import escape
-
+from tui.markup import clip, gauge, safe
 from tui.retrieval.documents import Document, Neighbour
 from tui.retrieval.worker import Found
-from tui.widgets.gauge import clip, gauge, plain
 
 SCORE_WIDTH = 8
+_STAMP = re.compile(r"^\d{4}-?\d{2}-?\d{2}[-_T]*(UTC)?[\d:_-]*\.?")
 ARROWS = {"before": ("←", "precedes it"), "after": ("→", "follows it")}
 
 
@@ -25,11 +25,13 @@ class Filters:
 
     def line(self) -> str:
         """The filters in one line; what restricts stands out."""
-        days = f"{self.start or 'the first day'} to {self.end or 'the last'}" if self.start or self.end else ""
+        days = (
+            f"{self.start or 'the first day'} to {self.end or 'the last'}" if self.start or self.end else ""
+        )
         parts = [
             _part(days, "all days"),
             _part(self.agent, "any agent"),
-            _part(", ".join(self.collections), "all collections"),
+            _part(", ".join(self.collections), "everywhere"),
             f"[$muted]{self.hops} link{'s' * (self.hops != 1)}[/]",
             _part("untrained only" if self.untrained else "", "trained too"),
         ]
@@ -37,12 +39,13 @@ class Filters:
 
 
 def _part(value: str, otherwise: str) -> str:
-    return f"[b $warning]{escape(value)}[/]" if value else f"[$muted]{otherwise}[/]"
+    return f"[b $warning]{safe(value)}[/]" if value else f"[$muted]{otherwise}[/]"
 
 
 def name_of(place: str) -> str:
-    """The last part of a path, without the ending of a text."""
-    return place.rpartition("/")[2].removesuffix(".md").removesuffix(".pdca")
+    """The last part of a path, without day and number before it and the ending of a text after it."""
+    name = place.rpartition("/")[2].removesuffix(".md").removesuffix(".pdca")
+    return _STAMP.sub("", name) or name
 
 
 def hit_lines(number: int, hit: Found, width: int) -> str:
@@ -52,12 +55,12 @@ def hit_lines(number: int, hit: Found, width: int) -> str:
     room = max(8, width - SCORE_WIDTH - 10 - len(tail))
     name = clip(name_of(place.rpartition(": ")[2]), room)
     bar = gauge(hit.score, SCORE_WIDTH, "$accent")
-    first = f"[$muted]{number:>2}[/] {hit.score:.2f} {bar} [b]{escape(name)}[/][$muted]{escape(tail)}[/]"
+    first = f"[$muted]{number:>2}[/] {hit.score:.2f} {bar} [b]{safe(name)}[/][$muted]{safe(tail)}[/]"
     facts = [*hit.reasons, hit.collection, str(hit.metadata.get("date", ""))]
     batch = str(hit.metadata.get("training_batch", ""))
     facts.append(f"trained in {batch}" if batch else "")
     second = ", ".join(short_reason(fact) for fact in facts if fact)
-    return f"{first}\n   [$muted]{escape(second[: max(0, width - 4)])}[/]"
+    return f"{first}\n   [$muted]{safe(second[: max(0, width - 4)])}[/]"
 
 
 def short_reason(reason: str) -> str:
@@ -65,26 +68,32 @@ def short_reason(reason: str) -> str:
     return " ".join(name_of(word) if "/" in word else word for word in reason.split(" "))
 
 
-def document_text(document: Document, hit: Found | None) -> str:
-    """A document: what it is, whence it comes, and its text, that of the hit if there is one."""
+def document_text(document: Document, hit: Found | None, width: int = 0) -> str:
+    """A document: what it is, whence it comes, and its text, that of the hit if there is one.
+
+    With a `width` its name and place take one line each.
+    """
     facts = [document.date, document.agent, document.role]
-    mark = f"[$accent]◆ trained in {escape(document.batch)}[/]" if document.batch else "[$muted]◇ untrained[/]"
+    mark = f"[$accent]◆ trained in {safe(document.batch)}[/]" if document.batch else "[$muted]◇ untrained[/]"
     lines = [
-        f"[b]{escape(name_of(document.id))}[/]",
-        f"[$muted]{escape(document.id)}[/]",
-        "  ".join([*(escape(fact) for fact in facts if fact), mark]),
+        f"[b]{safe(clip(name_of(document.id), width or len(document.id)))}[/]",
+        f"[$muted]{safe(clip(document.id, width or len(document.id)))}[/]",
+        "  ".join([*(safe(fact) for fact in facts if fact), mark]),
     ]
     if hit is not None:
-        lines.append(f"[$muted]{escape('; '.join(short_reason(reason) for reason in hit.reasons))}[/]")
-    text = plain(hit.text if hit is not None else document.text).strip()
-    return "\n".join([*lines, "", escape(text) or "[$muted]its text is not in this store[/]"])
+        lines.append(f"[$muted]{safe('; '.join(short_reason(reason) for reason in hit.reasons))}[/]")
+    text = (hit.text if hit is not None else document.text).strip()
+    return "\n".join([*lines, "", safe(text) or "[$muted]its text is not in this store[/]"])
 
 
 def link_line(direction: str, one: Neighbour, width: int) -> str:
     """A neighbour in one line: direction, day, name."""
     arrow, word = ARROWS[direction]
-    name = clip(name_of(one.id), max(8, width - 27))
-    return f"[$accent]{arrow}[/] [$muted]{word:<12}{one.date or '?':<11}[/]{escape(name)}"
+    room = max(8, width - 26)
+    name = clip(name_of(one.id), room)
+    more = one.objective[: room - len(name) - 2] if len(name) + 12 < room else ""
+    start = f"[$accent]{arrow}[/] [$muted]{word:<12}{one.date or '?':<11}[/]"
+    return f"{start}{safe(name)}  [$muted]{safe(more)}[/]"
 
 
 def whole_document(document: Document) -> str:
@@ -92,6 +101,6 @@ def whole_document(document: Document) -> str:
     lines = [document_text(document, None)]
     for direction, one in document.neighbours:
         arrow, word = ARROWS[direction]
-        lines.append(f"[$accent]{arrow}[/] {word}  {escape(one.id)}  [$muted]{escape(one.objective[:100])}[/]")
-    lines += [f"[$warning]![/] a link leads nowhere: {escape(target)}" for target in document.dangling]
+        lines.append(f"[$accent]{arrow}[/] {word}  {safe(one.id)}  [$muted]{safe(one.objective[:100])}[/]")
+    lines += [f"[$warning]![/] a link leads nowhere: {safe(target)}" for target in document.dangling]
     return "\n".join([*lines[:1], "", *lines[1:]])

@@ -3,12 +3,10 @@
 import time
 from collections.abc import Mapping
 
-from rich.markup import escape
-
+from tui.markup import clip, gauge, safe
 from tui.retrieval.facts import CollectionFacts, StoreFacts
 from tui.retrieval.reports import Checked
 from tui.themes import sign
-from tui.widgets.gauge import clip, gauge
 from tui.words import ago
 from web4mlx.rag.findings import CheckReport, Finding, Latency
 from web4mlx.rag.settings import Expectation
@@ -20,7 +18,7 @@ SHOWN_BATCHES = 4
 def tiers_text(facts: StoreFacts, name: str, expected: Mapping[str, Expectation], width: int) -> str:
     """The three tiers with their counts, those of the collections against what is expected."""
     of = f"expected: {name}" if expected else "nothing is expected"
-    lines = [f"[b]Meaning[/]  [$muted]ChromaDB, {escape(facts.chroma_url or 'its own')}; {escape(of)}[/]"]
+    lines = [f"[b]Meaning[/]  [$muted]ChromaDB, {safe(facts.chroma_url or 'its own')}; {safe(of)}[/]"]
     if facts.collections:
         wide = width >= 56
         head = f"{'documents':>9}{'expected':>10}{'chunks':>8}" + (f"{'trained':>9}" if wide else "")
@@ -47,10 +45,16 @@ def collection_line(one: CollectionFacts, wanted: Expectation | None, wide: bool
         expected = f"{wanted.documents:,}"
         mark = GOOD if keeps(documents, wanted.documents, wanted.tolerance) else BAD
     chunk_mark = ""
-    if wanted is not None and wanted.chunks is not None and not keeps(chunks, wanted.chunks, wanted.tolerance):
+    if (
+        wanted is not None
+        and wanted.chunks is not None
+        and not keeps(chunks, wanted.chunks, wanted.tolerance)
+    ):
         chunk_mark = f" {BAD} [$muted]of {wanted.chunks:,}[/]"
     trained = f"{one.trained:>9,}" if wide else ""
-    return f"{escape(one.name):<18}{documents:>9,} {mark}{expected:>8}{chunks:>8,}[$muted]{trained}[/]{chunk_mark}"
+    return (
+        f"{safe(one.name):<18}{documents:>9,} {mark}{expected:>8}{chunks:>8,}[$muted]{trained}[/]{chunk_mark}"
+    )
 
 
 def keeps(found: int, wanted: int, tolerance: float) -> bool:
@@ -68,7 +72,7 @@ def marks_text(facts: StoreFacts, width: int) -> str:
     for one in facts.batches[:SHOWN_BATCHES]:
         counts = f"{one.chunks:,} chunks, {one.pdcas:,} PDCAs"
         name = clip(one.name, max(8, width - len(counts) - 14))
-        lines.append(f"[b]{escape(name)}[/]  [$muted]{one.date}[/]  {counts}")
+        lines.append(f"[b]{safe(name)}[/]  [$muted]{one.date}[/]  {counts}")
     if len(facts.batches) > SHOWN_BATCHES:
         lines.append(f"[$muted]and {len(facts.batches) - SHOWN_BATCHES} more trainings[/]")
     if not facts.batches:
@@ -104,7 +108,7 @@ def ms(value: float) -> str:
 def verdict_text(checked: Checked, facts: StoreFacts) -> str:
     """One line: the verdict of the newest check, how old it is, whether it is of this store."""
     if checked.problem:
-        return f"[$error]! {escape(checked.problem)}[/]"
+        return f"[$error]! {safe(checked.problem)}[/]"
     if checked.report is None:
         return "[$muted]· not checked yet[/]"
     bad = [one for one in checked.report.findings if one.verdict in ("failed", "errored")]
@@ -113,7 +117,7 @@ def verdict_text(checked: Checked, facts: StoreFacts) -> str:
     state = sign("passed" if checked.report.passed else "failed")
     when = f"[$muted]checked {ago(time.time() - checked.when)}[/]"
     stale = "" if checked.is_of(facts.generation) else "  [$warning]! before the store was last written[/]"
-    return f"{state}{': ' * bool(why)}{escape(why)}  {when}{stale}"
+    return f"{state}{': ' * bool(why)}{safe(why)}  {when}{stale}"
 
 
 def findings_text(report: CheckReport | None, width: int) -> str:
@@ -129,13 +133,13 @@ def finding_line(one: Finding, width: int) -> str:
     """A finding; the detail of one that passed is cut."""
     if one.verdict == "passed":
         detail = one.detail if len(one.detail) <= width - 18 else f"{one.detail[: max(0, width - 19)]}…"
-        return f"{GOOD} {escape(one.name):<13}  [$muted]{escape(detail)}[/]"
-    return f"{sign(one.verdict)}  [b]{escape(one.name)}[/]  {escape(one.detail)}"
+        return f"{GOOD} {safe(one.name):<13}  [$muted]{safe(detail)}[/]"
+    return f"{sign(one.verdict)}  [b]{safe(one.name)}[/]  {safe(one.detail)}"
 
 
 def whole_check(report: CheckReport) -> str:
     """All findings with their whole details, for reading."""
     lines = []
     for one in report.findings:
-        lines += [f"{sign(one.verdict)}  [b]{escape(one.name)}[/]", f"    {escape(one.detail)}"]
-    return "\n".join([f"[$muted]{escape(report.store)}, expected: {escape(report.expected)}[/]", "", *lines])
+        lines += [f"{sign(one.verdict)}  [b]{safe(one.name)}[/]", f"    {safe(one.detail)}"]
+    return "\n".join([f"[$muted]{safe(report.store)}, expected: {safe(report.expected)}[/]", "", *lines])

@@ -2,7 +2,8 @@
 
 The embedder takes seconds to load and hundreds of megabytes, and a damaged index can end the process that
 reads it: all this happens here and not in the dashboard. The process ends when its input ends, which it does
-when the dashboard ends, however that happens; and when nothing was asked for a while, to give back its memory.
+when the dashboard ends, however that happens; and when nothing was asked for a while, so that its memory is
+free.
 """
 
 import os

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.markup import escape
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
+
+from tui.markup import safe
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Form(ModalScreen[dict[str, str] | None]):
     def compose(self) -> ComposeResult:
         """Question, detail, fields."""
         with Vertical(classes="dialog"):
-            yield Static(f"[b]{escape(self.heading)}[/]", classes="dialog-title")
+            yield Static(f"[b]{safe(self.heading)}[/]", classes="dialog-title")
             if self.detail:
                 yield Static(self.detail, classes="dialog-detail")
             with VerticalScroll(id="form-fields", can_focus=False):
@@ -87,7 +88,9 @@ class Form(ModalScreen[dict[str, str] | None]):
     @property
     def answers(self) -> dict[str, str]:
         """What stands in the fields, without spaces around it."""
-        return {field.key: self.query_one(f"#field-{field.key}", Input).value.strip() for field in self.fields}
+        return {
+            field.key: self.query_one(f"#field-{field.key}", Input).value.strip() for field in self.fields
+        }
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Go on to the next field, or answer."""
@@ -101,7 +104,7 @@ class Form(ModalScreen[dict[str, str] | None]):
         """Answer, unless something is wrong."""
         answers = self.answers
         problem = self.check(answers)
-        self.query_one("#form-problem", Static).update(f"✗ {escape(problem)}" if problem else "")
+        self.query_one("#form-problem", Static).update(f"✗ {safe(problem)}" if problem else "")
         if not problem:
             self.dismiss(answers)
 
