@@ -111,9 +111,10 @@ def write_job_folder(outputs: Path, job_id: str, log: str = "", **order: Any) ->
 
 
 def screen_text(app: Dashboard) -> str:
-    """What stands on the screen, line by line."""
+    """What stands on the screen, line by line; then the notices, whose lines are broken there."""
     strips = app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+    lines = ["".join(segment.text for segment in strip) for strip in strips]
+    return "\n".join([*lines, *(f"{note.title} {note.message}" for note in app._notifications)])
 
 
 async def wait_for(pilot: Pilot[int], *texts: str) -> str:

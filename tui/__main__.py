@@ -1,5 +1,7 @@
 """`python -m tui`: the dashboard; `web4mlx tui` starts it."""
 
+import os
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -23,12 +25,19 @@ def show(
     port: int = typer.Option(8765, "--port", help="Where --serve listens."),
     replay: Path = typer.Option(None, "--replay", help="Play a recorded run again."),
     speed: float = typer.Option(1.0, "--speed", help="How many times faster --replay plays."),
+    as_json: bool = typer.Option(False, "--json", help="Print what Overview shows as JSON and end."),
 ) -> None:
     """Show the dashboard.
 
     Example: python -m tui --config demo
     """
-    if serve:
+    if as_json:
+        from tui.place import find_place
+        from tui.summary import summarize
+        from web4mlx.cli.output import print_json
+
+        print_json(summarize(find_place(config)))
+    elif serve:
         from tui.serve import serve_in_browser
 
         serve_in_browser(config, screen, replay, speed, port)
@@ -65,6 +74,8 @@ def run_dashboard(place: "Place", screen: str) -> None:
     names = [entry.name for entry in SCREENS]
     if screen not in names:
         raise UsageError(f"there is no screen {screen!r}", f"One of: {', '.join(names)}.")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) and "TEXTUAL_DRIVER" not in os.environ:
+        raise UsageError("the dashboard needs a terminal", "Without one: --json prints what Overview shows.")
     dashboard = Dashboard(place, screen)
     dashboard.run()
     raise typer.Exit(dashboard.return_code or 0)

@@ -211,7 +211,7 @@ class Dashboard(Leaving, App[int]):
         from tui.help import help_text
         from tui.widgets.dialogs import Reading
 
-        self.push_screen(Reading("Keys", help_text(self.current)))
+        self.push_screen(Reading("Keys", help_text(self.current, min(82, self.size.width * 92 // 100 - 10))))
 
     def do_close_problem(self) -> None:
         """Close the error panel."""

@@ -1,15 +1,17 @@
 """Jobs from anywhere: the list of them, and what becomes of them when one leaves."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual import work
+from textual.message import Message
 
+from tui.feed.reader import Problem, Reader, attempt
 from tui.jobs.record import Job
 from tui.jobs.start import drop, release
 from tui.jobs.stop import stop
 from tui.themes import sign
 from tui.widgets.dialogs import Choice, confirm
-from web4mlx.errors import Web4Error
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -21,10 +23,19 @@ else:
 STOP_POLL_S = 0.2
 
 
+class Acted(Message):
+    """Something was done to a job: its result, or why not."""
+
+    def __init__(self, result: object) -> None:
+        super().__init__()
+        self.result = result
+
+
 class Leaving(_Base):
     """The part of the app that lists, stops and leaves jobs."""
 
     jobs: tuple[Job, ...]
+    job_reader: Reader
 
     @work
     async def do_quit(self) -> None:
@@ -76,27 +87,34 @@ class Leaving(_Base):
         if job.is_alive:
             options += [("stop", "Stop it (SIGINT, later SIGTERM, SIGKILL)"), ("kill", "Kill it at once")]
         answer = await self.push_screen_wait(Choice(job.order.title, options, sign(job.state)))
-        try:
-            await self._do_to(job, answer)
-        except Web4Error as error:
-            self.notify(error.message, severity="warning")
+        await self._do_to(job, answer)
 
     async def _do_to(self, job: Job, answer: str | None) -> None:
         match answer:
             case "log":
                 await self.show_log(job)
             case "start":
-                release(job)
+                self.act(lambda: release(job))
             case "drop":
-                drop(job)
+                self.act(lambda: drop(job))
             case "stop":
-                stop(job)
+                self.act(lambda: stop(job))
             case "kill":
                 question = confirm(
                     f"Kill {job.order.title}?", "Yes, kill it", "What it has not saved is lost."
                 )
                 if await self.push_screen_wait(question) == "yes":
-                    stop(job, at_once=True)
+                    self.act(lambda: stop(job, at_once=True))
+
+    def act(self, work: Callable[[], object]) -> None:
+        """Do something to a job in a thread: it waits for the disk."""
+        attempt(work, lambda result: self.post_message(Acted(result)))
+
+    def on_acted(self, message: Acted) -> None:
+        """Say what went wrong, and look at the jobs."""
+        if isinstance(message.result, Problem):
+            self.notify(message.result.cause, severity="warning")
+        self.job_reader.ask()
 
     async def show_log(self, job: Job) -> None:
         """Show a job's log."""

@@ -21,12 +21,14 @@ class Advice:
     label: str = ""
 
 
-def what_next(rows: Sequence[StageRow], jobs: Sequence[Job]) -> Advice:
-    """The next sensible thing to do."""
+def what_next(rows: Sequence[StageRow], jobs: Sequence[Job], lease: str = "") -> Advice:
+    """The next sensible thing to do; `lease` is what holds the machine's lease, empty when nothing does."""
     active = [job for job in jobs if job.is_alive]
     if active:
         screen = "training" if active[0].order.kind in ("train", "run") else "logs"
         return Advice(f"{active[0].order.title} is running. Nothing to do.", screen=screen, label="watch it")
+    if lease:
+        return Advice(f"In another terminal: {lease}.", screen="training", label="watch it")
     waiting = [job for job in jobs if job.state == "held"]
     if waiting:
         text = f"{waiting[0].order.title} was queued by an earlier dashboard and has not started."

@@ -53,6 +53,7 @@ class RunReadings:
     garbage: int = 0
     problem: str = ""
     complete: bool = False
+    is_recording: bool = False
 
     @property
     def name(self) -> str:
@@ -65,17 +66,18 @@ class RunFeed:
 
     Args:
         folder: The run folder.
+        is_recording: It is being replayed: without an end it counts as running, though nobody trains.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, is_recording: bool = False) -> None:
+        self.folder, self.is_recording = folder, is_recording
         self._tail = EventTail(folder / EVENTS)
         self._restarts = 0
         self._begin()
 
     def _begin(self) -> None:
         curves = {name: Series(smooth=name == "loss") for name in CURVES}
-        self.readings = RunReadings(self.folder, curves)
+        self.readings = RunReadings(self.folder, curves, is_recording=self.is_recording)
         self._checkpoints: deque[tuple[int, float]] = deque(maxlen=KEPT)
         self._warnings: deque[RunWarning] = deque(maxlen=KEPT)
 
@@ -133,7 +135,7 @@ class RunFeed:
             return "finished"
         if now.failure:
             return "stopped" if now.failure.message.startswith("stopped on request") else "failed"
-        return "interrupted"
+        return "running" if self.is_recording else "interrupted"
 
 
 def _curve_values(event: events.Step) -> tuple[tuple[str, float], ...]:

@@ -4,7 +4,7 @@ from array import array
 from dataclasses import dataclass
 from typing import Any
 
-LEAST_WEIGHT, MOST_WEIGHT, SOON = 0.03, 0.4, 10  # of a new point in the smoothed curve; see `Series.add`
+LEAST_WEIGHT, MOST_WEIGHT, SOON = 0.03, 0.5, 25  # of a new point in the smoothed curve; see `Series.add`
 
 
 class Series:

@@ -99,10 +99,7 @@ class Logs(Pane):
         """Read the window that is looked at."""
         wish = self.wish
         jobs = [(str(job.log), f"{sign(job.state)} {escape(job.order.title)}") for job in self.dashboard.jobs]
-        logs = [
-            (str(path), escape(str(path.relative_to(self.place.outputs))))
-            for path in list_logs(self.place.outputs)
-        ]
+        logs = [(str(path), log_title(path, self.place.outputs)) for path in list_logs(self.place.outputs)]
         sources = (*jobs, *logs)
         if wish.path is None:
             return LogReadings(wish, sources)
@@ -280,3 +277,10 @@ class Logs(Pane):
         """Follow, or stop following."""
         self.view.follow, self.view.found = not self.view.follow, None
         self.look()
+
+
+def log_title(path: Path, outputs: Path) -> str:
+    """How a log that belongs to no job is listed: its name, and the run's time."""
+    if path.parent == outputs:
+        return escape(path.name)
+    return f"{escape(path.name):<13} [$muted]{escape(path.parent.name.rpartition('_lora_')[2])}[/]"

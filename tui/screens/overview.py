@@ -12,14 +12,19 @@ from textual.widgets import Static
 from tui.actions import Action
 from tui.feed.advice import Advice, what_next
 from tui.feed.machine import MachineReadings, read_machine
+from tui.feed.run import RunFeed, RunReadings, list_runs
 from tui.feed.stages import StageFeed, StageRow
+from tui.jobs.record import Job
 from tui.place import Place
 from tui.screens.pane import Pane
+from tui.screens.training_pictures import loss_picture
 from tui.themes import sign
+from tui.widgets.plot import Plot
 from tui.words import ago, bar, duration, size
 
 WARM = 0.75
 FULL = 0.9
+SHOWN_JOBS = 40
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,8 @@ class OverviewReadings:
     stages: tuple[StageRow, ...]
     machine: MachineReadings
     advice: Advice
+    run: RunReadings | None
+    jobs: tuple[Job, ...]
 
 
 class Overview(Pane):
@@ -45,6 +52,7 @@ class Overview(Pane):
     def __init__(self, place: Place) -> None:
         self.feed = StageFeed(place.settings, place.outputs)
         self.advice: Advice | None = None
+        self.run_feed: RunFeed | None = None
         super().__init__(place)
 
     def compose(self) -> ComposeResult:
@@ -53,12 +61,20 @@ class Overview(Pane):
             box.border_title = "Next"
             yield Static("reading …", id="advice")
         with Horizontal(id="overview-body"):
-            with VerticalScroll(classes="box", id="stages-box", can_focus=False) as box:
-                box.border_title = "Pipeline"
-                yield Static("", id="stages")
-            with Vertical(classes="box", id="machine-box") as box:
-                box.border_title = "Machine"
-                yield Static("", id="machine")
+            with Vertical(id="overview-left"):
+                with VerticalScroll(classes="box", id="stages-box", can_focus=False) as box:
+                    box.border_title = "Pipeline"
+                    yield Static("", id="stages")
+                with Vertical(classes="box", id="jobs-box") as box:
+                    box.border_title = "Jobs"
+                    yield Static("", id="jobs")
+            with Vertical(id="overview-right"):
+                with Vertical(classes="box", id="machine-box") as box:
+                    box.border_title = "Machine"
+                    yield Static("", id="machine")
+                with Vertical(classes="box", id="loss-box") as box:
+                    box.border_title = "Newest run"
+                    yield Plot("loss", id="overview-loss")
 
     def read(self) -> OverviewReadings:
         """Read stages and machine."""
@@ -66,7 +82,16 @@ class Overview(Pane):
         is_live = any(job.is_alive and job.order.heavy for job in jobs) or bool(self.place.replayed)
         machine = read_machine(self.place.outputs)
         stages = tuple(self.feed.read(is_live or bool(machine.lease)))
-        return OverviewReadings(stages, machine, what_next(stages, jobs))
+        advice = what_next(stages, jobs, machine.lease)
+        return OverviewReadings(stages, machine, advice, self._newest_run(), jobs)
+
+    def _newest_run(self) -> RunReadings | None:
+        newest = next(iter(list_runs(self.place.outputs)), None)
+        if newest is None:
+            return None
+        if self.run_feed is None or self.run_feed.folder != newest:
+            self.run_feed = RunFeed(newest, is_recording=bool(self.place.replayed))
+        return self.run_feed.read()
 
     def show(self, readings: OverviewReadings) -> None:
         """Draw all of it."""
@@ -78,6 +103,11 @@ class Overview(Pane):
         now = time.time()
         lines = [stage_line(row, width, now) for row in readings.stages]
         self.query_one("#stages", Static).update("\n".join(lines))
+        self.query_one("#jobs", Static).update(jobs_text(readings.jobs, now))
+        if readings.run is not None:
+            last = float(readings.run.step.total_steps if readings.run.step else 1)
+            self.query_one("#overview-loss", Plot).show(loss_picture(readings.run, None, last, False))
+            self.query_one("#loss-box").border_title = readings.run.name
         width = self.query_one("#machine-box").content_size.width
         self.query_one("#machine", Static).update(machine_text(readings.machine, width))
 
@@ -153,6 +183,17 @@ def _plain_width(markup: str) -> int:
     from rich.text import Text
 
     return Text.from_markup(markup.replace("[$", "[")).cell_len
+
+
+def jobs_text(jobs: tuple[Job, ...], now: float) -> str:
+    """The newest jobs, one a line."""
+    lines = []
+    for job in jobs[:SHOWN_JOBS]:
+        state = sign(job.state)
+        pad = " " * max(1, 12 - _plain_width(state))
+        took = duration((job.ended or now) - job.started) if job.started else "waits"
+        lines.append(f"{state}{pad}{escape(job.order.title)}  [$muted]{took}[/]")
+    return "\n".join(lines) or "[$muted]none yet; what is started here goes on without the dashboard[/]"
 
 
 def machine_text(machine: MachineReadings, width: int) -> str:

@@ -16,11 +16,11 @@ from tui.feed.run import RunFeed, RunReadings, list_runs
 from tui.jobs.stop import stop, stop_process
 from tui.place import Place
 from tui.screens.pane import Pane
+from tui.screens.training_pictures import loss_picture, small_picture
 from tui.screens.training_text import facts_text, head_text, warnings_text
 from tui.themes import sign
 from tui.widgets.dialogs import Choice, Reading, confirm
-from tui.widgets.plot import Curve, Picture, Plot
-from tui.words import short, size
+from tui.widgets.plot import Plot
 
 TRAINER_GRACE_S = 180.0
 NO_RUN = "No training run is here yet. [b $primary]s[/] starts one, or run the whole line from Overview."
@@ -83,7 +83,7 @@ class Training(Pane):
         return TrainingReadings(run, other, runs)
 
     def _feed(self, folder: Path) -> RunFeed:
-        return self.feeds.setdefault(folder, RunFeed(folder))
+        return self.feeds.setdefault(folder, RunFeed(folder, is_recording=bool(self.place.replayed)))
 
     def show(self, readings: TrainingReadings) -> None:
         """Draw it; when the log is long, ask for the next piece at once."""
@@ -145,10 +145,11 @@ class Training(Pane):
         if run is None or run.trainer is None:
             return
         jobs = [job for job in self.dashboard.jobs if job.is_alive and job.order.kind == "train"]
+        trainer = run.trainer
         if jobs:
-            stop(jobs[0])
+            self.dashboard.act(lambda: stop(jobs[0]))
         else:
-            stop_process(run.trainer, TRAINER_GRACE_S)
+            self.dashboard.act(lambda: stop_process(trainer, TRAINER_GRACE_S))
         self.notify("The trainer finishes its step and writes a checkpoint.", title="◑ pausing")
 
     def do_resume(self) -> None:
@@ -201,33 +202,3 @@ def one_line(run: RunReadings) -> str:
         newest = run.warnings[0]
         return f"{sign('warning')} {escape(newest.message)} [$muted]{escape(newest.advice)}[/]"
     return f"[$muted]{len(run.checkpoints)} checkpoints, no warnings[/]"
-
-
-def loss_picture(run: RunReadings, other: RunReadings | None, last: float, log: bool) -> Picture:
-    """Training loss as a band, its smoothed mean, validation as marks, the other run dashed."""
-    loss = run.curves["loss"]
-    curves = []
-    if other is not None:
-        curves.append(Curve(*other.curves["loss"].smooth_points(), "other", "dashed", other.name[-15:]))
-    curves.append(Curve(*loss.points(), "faint", "band", "each report"))
-    curves.append(Curve(*loss.smooth_points(), "main", "line", "smoothed"))
-    curves.append(Curve(*run.validation.points(), "mark", "marks", "validation"))
-    value = short(loss.smoothed[-1]) if loss.smoothed else ""
-    empty = "the first report comes after the first step"
-    return Picture("loss, log" if log else "loss", value, tuple(curves), None, log, 0.0, last, empty)
-
-
-def small_picture(
-    title: str, name: str, run: RunReadings, other: RunReadings | None, last: float, limit: float | None
-) -> Picture:
-    """One of the small plots; memory in GB with its limit."""
-    curve = run.curves[name]
-    x, y = curve.points()
-    value = ""
-    if curve.last is not None:
-        value = f"{size(curve.last)} of {size(limit)}" if limit else short(curve.last)
-    scaled = type(y)("d", (number / 1e9 for number in y)) if limit else y
-    curves = [Curve(x, scaled, "main", "line")]
-    if other is not None and not limit:
-        curves.insert(0, Curve(*other.curves[name].points(), "other", "dashed"))
-    return Picture(title, value, tuple(curves), limit / 1e9 if limit else None, False, 0.0, last)

@@ -36,7 +36,7 @@ def _progress(run: RunReadings, width: int) -> str:
     step = run.step
     if step is None:
         return "[$muted]no step yet[/]"
-    left = "" if run.state == "finished" else f"  {duration(step.eta_s)} left"
+    left = f"  {duration(step.eta_s)} left" if run.state == "running" else ""
     text = f" {step.step:,} of {step.total_steps:,}  epoch {step.epoch:.2f}  {duration(step.elapsed_s)}{left}"
     share = step.step / max(1, step.total_steps)
     return f"{bar(share, max(8, width - len(text) - 6), '$accent')} [b]{share:4.0%}[/]{text}"

@@ -88,7 +88,7 @@ class KeyBar(Static):
             if action.footer and room >= len(plain) + 2:
                 room -= len(plain) + 2
                 left.append(marked)
-        gap = " " * max(1, room)
+        gap = " " * max(1, room + (2 if left else 0))
         self.update("  ".join(left) + gap + "  ".join(marked for _, marked in right))
 
     @staticmethod

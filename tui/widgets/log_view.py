@@ -21,7 +21,7 @@ class LogView(ScrollView, can_focus=True):
         "log--number", "log--all", "log--error", "log--warning", "log--found", "log--missing",
     }  # fmt: skip
     DEFAULT_CSS = """
-    LogView { height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
+    LogView { height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; }
     LogView > .log--number { color: $faint; }
     LogView > .log--all { color: $foreground; }
     LogView > .log--error { color: $error; text-style: bold; }

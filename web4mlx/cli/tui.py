@@ -17,6 +17,7 @@ def tui(
     port: int = typer.Option(8765, "--port", "-p", help="Where --serve listens, on 127.0.0.1."),
     replay: Path = typer.Option(None, "--replay", help="Play a recorded run again: its folder."),
     speed: float = typer.Option(1.0, "--speed", help="How many times faster --replay plays."),
+    as_json: bool = typer.Option(False, "--json", help="Print what Overview shows as JSON and end."),
 ) -> None:
     """Watch and drive everything in the terminal.
 
@@ -29,5 +30,6 @@ def tui(
     command += ["--screen", screen] if screen else []
     command += ["--serve", "--port", str(port)] if serve else []
     command += ["--replay", str(replay), "--speed", str(speed)] if replay is not None else []
+    command += ["--json"] if as_json else []
     sys.stdout.flush()
     os.execv(sys.executable, command)
