@@ -20,7 +20,7 @@ def tiers_text(facts: StoreFacts, name: str, expected: Mapping[str, Expectation]
     of = f"expected: {name}" if expected else "nothing is expected"
     lines = [f"[b]Meaning[/]  [$muted]ChromaDB, {safe(facts.chroma_url or 'its own')}; {safe(of)}[/]"]
     if facts.collections:
-        wide = width >= 56
+        wide = width >= 54
         head = f"{'documents':>9}{'expected':>10}{'chunks':>8}" + (f"{'trained':>9}" if wide else "")
         lines.append(f"[$muted]{'':<18}{head}[/]")
         lines += [collection_line(one, expected.get(one.name), wide) for one in facts.collections]
@@ -102,6 +102,8 @@ def latency_line(one: Latency, room: int) -> str:
 
 def ms(value: float) -> str:
     """Milliseconds in few columns, with their unit."""
+    if value >= 10_000:
+        return f"{value / 1000:.0f} s"
     return f"{value:.0f} ms" if value >= 100 else f"{value:.1f} ms" if value >= 1 else f"{value:.2f} ms"
 
 

@@ -178,8 +178,11 @@ class Rag(StoreDialogs):
         has_store = self.readings is not None and self.readings.facts is not None
         if action in ("ask", "check", "mark", "unmark") and not has_store:
             return "There is no store yet that could be used: b builds one."
-        if action in ("links", "open") and self.search.document is None:
+        document = self.search.document
+        if action in ("links", "open") and document is None:
             return "No document is shown: ask something first."
+        if action == "links" and document is not None and not document.neighbours:
+            return "This document has no links."
         if action == "back" and not self.trail:
             return "No link has been followed."
         if action == "details" and (self.readings is None or self.readings.checked.report is None):
@@ -267,7 +270,9 @@ class Rag(StoreDialogs):
 
     def do_links(self) -> None:
         """Go to the links."""
-        self.search.query_one("#rag-links", OptionList).focus()
+        links = self.search.query_one("#rag-links", OptionList)
+        links.highlighted = links.highlighted or 0
+        links.focus()
 
     def do_back(self) -> None:
         """Go back along the links."""

@@ -160,11 +160,12 @@ def ollama_text(state: OllamaState, width: int, rows: int) -> list[str]:
 
 def model_line(one: OllamaModel, width: int) -> str:
     """One model: name, size, what it is to us, whether it is in memory."""
-    role = {"": "", "other": "other tag"}.get(one.role, one.role)
-    name = clip(one.name, max(10, width - 24))
-    loaded = " [$accent]●[/] in memory" if one.is_loaded else ""
+    role = "other tag" if one.role == "other" else one.role
+    state = ", ".join(word for word in (role, "● in memory" if one.is_loaded else "") if word)
+    tail = f"{size(one.size):>8} {state}"
+    name = clip(one.name, max(12, width - len(tail) - 1))
     mark = "[b]" if one.role == "production" else "[$muted]"
-    return f"{mark}{safe(name)}[/]  {size(one.size):>8}  [$muted]{role}[/]{loaded}"
+    return f"{mark}{safe(name)}[/] [$muted]{tail}[/]"
 
 
 def gate_text(answer: GateAnswer | None, gguf: Path | None, record: Manifest | None) -> str:
