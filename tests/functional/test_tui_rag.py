@@ -149,7 +149,7 @@ def test_a_report_that_is_rubbish_is_said_and_a_later_store_makes_it_old(tmp_pat
     async def steps(pilot: Pilot[int]) -> None:
         await wait_for(pilot, "rag_check.json cannot be read")
         record.write_text((made / "passed.json").read_text("utf-8").replace("generation-", "generation-old"))
-        await wait_for(pilot, "✓ passed", "before the store was last written")
+        await wait_for(pilot, "✓ passed", "of an older store")
 
     drive(place, steps, first="rag")
 
@@ -163,7 +163,9 @@ def test_questions_are_answered_filtered_and_their_links_followed(tmp_path: Path
         workers.append(rag_of(pilot).asker.worker)
         await wait_for(pilot, "meaning 0.", "◇ untrained", "Links  1 before, 1 after", "precedes it")
         await pilot.press("g", "enter")
-        await wait_for(pilot, "Document, 1 link away", "SaveRestartAgent", "Start with the unicorn importer")
+        await wait_for(
+            pilot, "Document, 1 link away", "Save/Restart Agent", "Start with the unicorn importer"
+        )
         await pilot.press("backspace")
         await wait_for(pilot, "Links  1 before, 1 after")
         await pilot.press("o")
@@ -204,7 +206,7 @@ def test_a_narrow_terminal_shows_the_store_or_its_answers(tmp_path: Path, made: 
         hits = rag_of(pilot).search.query_one("#rag-hits", OptionList)
         assert hits.has_focus
         await pilot.press("down", "up", "enter")
-        await wait_for(pilot, "Tag the commit")
+        await wait_for(pilot, "How releases are made.", "esc close")
         await pilot.press("escape", "v")
         await wait_for(pilot, "Graph")
 
@@ -270,7 +272,7 @@ def test_check_build_and_marks_start_the_commands_of_the_program(
         await pilot.press("enter")  # the harmless answer stands first
 
     drive(place, steps, size, first="rag")
-    mark, build, check = (list(job.order.command[4:]) for job in list_jobs(place.outputs))
+    mark, build, check = (list(job.order.command[3:]) for job in list_jobs(place.outputs))
     assert check == [*db, "--json"]
     assert build == [str(made / "repo"), "--tools", str(made / "tools"), *db, "--rebuild"]
     assert mark == ["--batch", "b 1", "--date", "2026-01-02", "--where", "is_negative=false", *db]
@@ -288,7 +290,7 @@ def test_the_real_commands_check_mark_and_unmark(tmp_path: Path, own: Path) -> N
         pilot.app.screen.query_one("#field-batch", Input).value = "batch_001"
         pilot.app.screen.query_one("#field-collections", Input).value = "tool_examples"
         await pilot.press("ctrl+s")
-        await wait_for(pilot, "6 trained", "batch_001", "before the store was last written")
+        await wait_for(pilot, "6 trained", "batch_001", "of an older store")
         await pilot.press("M")
         await wait_for(pilot, "Take marks away?")
         await pilot.press("ctrl+s")
@@ -314,11 +316,11 @@ def test_a_missing_sample_is_generated_and_an_unnamed_source_asked_for(tmp_path:
 
     drive(place, steps, first="rag")
     (job,) = list_jobs(place.outputs)
-    assert job.order.command[4:] == ("--scale", "demo", "--seed", "7", "--folder", str(tmp_path / "s"))
+    assert job.order.command[3:] == ("--scale", "demo", "--seed", "7", "--folder", str(tmp_path / "s"))
     nameless = store_place(tmp_path, made, db=tmp_path / "none", source=None, tools=None)
 
     async def name_it(pilot: Pilot[int]) -> None:
-        await wait_for(pilot, "names no rag.source")
+        await wait_for(pilot, "the configuration names no")
         await pilot.press("b")
         await wait_for(pilot, "Build the store from what?")
         await pilot.press(*"nowhere", "enter", "enter")
@@ -330,7 +332,7 @@ def test_a_missing_sample_is_generated_and_an_unnamed_source_asked_for(tmp_path:
         await wait_for(pilot, "rag build")
 
     drive(nameless, name_it, first="rag")
-    assert list_jobs(place.outputs)[0].order.command[4] == str(made / "repo")
+    assert list_jobs(place.outputs)[0].order.command[3] == str(made / "repo")
 
 
 def test_a_check_without_a_report_leaves_the_one_before(tmp_path: Path, made: Path) -> None:

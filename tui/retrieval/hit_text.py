@@ -24,22 +24,16 @@ class Filters:
     untrained: bool = False
 
     def line(self) -> str:
-        """The filters in one line; what restricts stands out."""
-        days = (
-            f"{self.start or 'the first day'} to {self.end or 'the last'}" if self.start or self.end else ""
-        )
-        parts = [
-            _part(days, "all days"),
-            _part(self.agent, "any agent"),
-            _part(", ".join(self.collections), "everywhere"),
-            f"[$muted]{self.hops} link{'s' * (self.hops != 1)}[/]",
-            _part("untrained only" if self.untrained else "", "trained too"),
-        ]
+        """The filters in one line; what restricts stands out, and before the rest."""
+        has_days = self.start or self.end
+        days = f"{self.start or 'the first day'} to {self.end or 'the last'}" if has_days else ""
+        chosen = (days, self.agent, ", ".join(self.collections), "untrained only" if self.untrained else "")
+        usual = ("all days", "any agent", "everywhere", "trained too")
+        parts = [f"[b $warning]{safe(value)}[/]" for value in chosen if value]
+        parts.append(f"[$muted]{self.hops} link{'s' * (self.hops != 1)}[/]")
+        pairs = zip(chosen, usual, strict=True)
+        parts += [f"[$muted]{otherwise}[/]" for value, otherwise in pairs if not value]
         return " [$faint]·[/] ".join(parts)
-
-
-def _part(value: str, otherwise: str) -> str:
-    return f"[b $warning]{safe(value)}[/]" if value else f"[$muted]{otherwise}[/]"
 
 
 def name_of(place: str) -> str:

@@ -192,13 +192,21 @@ class Rag(StoreDialogs):
     def do_ask(self) -> None:
         """Go to the question."""
         self.add_class("-asking")
-        self.search.query_one(QuestionInput).focus()
+        self.search.query_one(QuestionInput).enter()
         self._open_early()
 
     def _open_early(self) -> None:
         """Let the worker open the store while the question is being typed."""
         if not self.asker.is_warm and not self.asked_at:
             self._ask("")
+
+    def on_question_input_entered(self) -> None:
+        """Ask, as with the key."""
+        reason = self.why_not("ask")
+        if reason:
+            self.notify(reason, severity="warning")
+        else:
+            self.do_ask()
 
     def on_question_input_left(self) -> None:
         """Stop a question that waits; else leave the field, and in a narrow terminal the answers."""
@@ -294,8 +302,10 @@ class Rag(StoreDialogs):
     def do_view(self) -> None:
         """Show the other side, where only one has room; else go over to it."""
         self.toggle_class("-asking")
-        focus = self.search.query_one(QuestionInput) if self.has_class("-asking") else None
-        self.app.set_focus(focus)
+        if self.has_class("-asking") and not self.search.hits:
+            self.search.query_one(QuestionInput).enter()
+        else:
+            self.app.set_focus(self.first_focus() if self.has_class("-asking") else None)
 
     def do_details(self) -> None:
         """Read the findings."""

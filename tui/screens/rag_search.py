@@ -20,16 +20,36 @@ HOW = (
 )
 
 
-class QuestionInput(Input):
-    """Where a question is typed; escape leaves it, down goes to the hits."""
+class QuestionInput(Input, can_focus=False):
+    """Where a question is typed; escape leaves it, down goes to the hits.
+
+    It takes the keys only when it is entered: a dialog that closes gives them to whatever can have them, and
+    here they would be typed instead of doing what they stand for.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", show=False),
         Binding("down", "hits", show=False),
     ]
 
+    class Entered(Message):
+        """The user has clicked it."""
+
     class Left(Message):
         """The user has pressed escape."""
+
+    def enter(self) -> None:
+        """Take the keys."""
+        self.can_focus = True
+        self.focus()
+
+    def on_click(self) -> None:
+        """Ask to be entered."""
+        self.post_message(self.Entered())
+
+    def on_blur(self) -> None:
+        """Give up the keys."""
+        self.can_focus = False
 
     def action_leave(self) -> None:
         """Leave."""

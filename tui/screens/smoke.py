@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
 from tui.actions import Action
 from tui.feed.job_output import alive, read_output
@@ -17,6 +16,7 @@ from tui.jobs.record import Job
 from tui.markup import safe
 from tui.place import Place
 from tui.screens.smoke_dialogs import ServingDialogs, is_serving
+from tui.screens.smoke_parts import RequestTable, TestCard
 from tui.serving.gate import GateAnswer, find_gguf, read_gate, read_import
 from tui.serving.requests import RequestFeed, Requests
 from tui.serving.servers import OllamaState, ServeFeed, ServeState, read_ollama
@@ -25,9 +25,6 @@ from tui.serving.text import (
     answer_text,
     gate_text,
     ollama_text,
-    request_cells,
-    request_text,
-    requests_title,
     serve_text,
     smoke_head,
     test_card,
@@ -41,7 +38,6 @@ from web4mlx.cli.serve import LOG
 from web4mlx.smoke.judging import CASES
 
 SERVERS_EVERY_S = 2.0
-COLUMNS = ("time", "status", "request", "route", "docs + ex.", "tokens", "first ms", "all ms", "note")
 
 
 @dataclass(frozen=True)
@@ -63,32 +59,6 @@ class Servers:
 
     serve: ServeState
     ollama: OllamaState
-
-
-class TestCard(Static, can_focus=True):
-    """One smoke test; enter or a click shows its answer."""
-
-    BINDINGS: ClassVar = [("enter", "read", "Read")]
-
-    class Opened(Message):
-        """The answer is to be shown."""
-
-        def __init__(self, place: int) -> None:
-            super().__init__()
-            self.place = place
-
-    def __init__(self, place: int) -> None:
-        super().__init__("", classes="box smoke-card")
-        self.place = place
-        self.border_title = CASES[place].title
-
-    def on_click(self) -> None:
-        """Show the answer."""
-        self.action_read()
-
-    def action_read(self) -> None:
-        """Show the answer."""
-        self.post_message(self.Opened(self.place))
 
 
 class Smoke(ServingDialogs):
@@ -120,7 +90,6 @@ class Smoke(ServingDialogs):
         self.serve_feed = ServeFeed()
         self.readings: ServingReadings | None = None
         self.servers: Servers | None = None
-        self.shown, self.painted = (0, 0), ""
         super().__init__(place)
         self.server_reader = Reader(self._read_servers, self._deliver_servers)
 
@@ -135,17 +104,10 @@ class Smoke(ServingDialogs):
                 with VerticalScroll(classes="box", id=f"smoke-{name}-box", can_focus=False) as box:
                     box.border_title = title
                     yield Static("looking …", id=f"smoke-{name}")
-        with Vertical(classes="box", id="smoke-requests-box") as requests:
-            requests.border_title = "Requests"
-            yield Static("", id="smoke-no-requests")
-            yield DataTable(id="smoke-requests", cursor_type="row", zebra_stripes=False)
+        yield RequestTable()
 
     def on_mount(self) -> None:
-        """Set the columns, begin to read files and servers."""
-        table = self.query_one(DataTable)
-        for name in COLUMNS:
-            table.add_column(name, key=name)
-        table.display = False
+        """Begin to read files and servers."""
         self.set_interval(SERVERS_EVERY_S, self.look_at_servers)
         super().on_mount()
         self.look_at_servers()
@@ -208,7 +170,7 @@ class Smoke(ServingDialogs):
         self._show_tests(readings.smoke, bool(busy))
         gate = gate_text(readings.gate, readings.gguf, readings.record)
         self.query_one("#smoke-gate", Static).update(gate)
-        self._show_requests(readings.requests)
+        self.query_one(RequestTable).show(readings.requests)
         self.show_servers()
 
     def _show_tests(self, smoke: SmokeReadings, busy: bool) -> None:
@@ -217,34 +179,6 @@ class Smoke(ServingDialogs):
             width = max(20, card.content_size.width)
             test = tests.get(CASES[card.place].name)
             card.update((test_row if self.is_small else test_card)(card.place, test, width, busy))
-
-    def _show_requests(self, requests: Requests) -> None:
-        table = self.query_one(DataTable)
-        box = self.query_one("#smoke-requests-box")
-        box.border_title = requests_title(requests)
-        table.display = bool(requests.served)
-        note = self.query_one("#smoke-no-requests", Static)
-        note.display = not table.display
-        note.update("[$muted]No request has been answered yet.[/]")
-        box.border_subtitle = f"! {requests.garbage} lines are no events" if requests.garbage else ""
-        first, last = requests.first, requests.first + len(requests.served)
-        if (first, last, self.app.theme) == (*self.shown, self.painted):
-            return
-        is_at_end = table.cursor_row >= table.row_count - 1
-        begin = self.shown[1]
-        is_same_log = self.shown[0] == first and begin <= last
-        if not is_same_log or self.painted != self.app.theme:
-            table.clear()
-            begin = first
-        for one in requests.served[begin - first :]:
-            colour = self.app.theme_variables["success" if one.status < 400 else "error"]
-            cells = [Text(cell) for cell in request_cells(one)]
-            cells[1].stylize(colour)
-            table.add_row(*cells)
-        self.shown, self.painted = (first, last), self.app.theme
-        if is_at_end:
-            end = table.row_count - 1
-            self.call_after_refresh(lambda: table.move_cursor(row=end, animate=False, scroll=True))
 
     def on_smoke_servers_read(self, message: ServersRead) -> None:
         """Show the servers."""
@@ -312,12 +246,6 @@ class Smoke(ServingDialogs):
             self.notify("This test has not been run yet: s runs it.")
         else:
             self.app.push_screen(Reading(test.title, answer_text(test)))
-
-    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        """Read one request."""
-        served = self.readings.requests.served if self.readings else ()
-        if 0 <= event.cursor_row < len(served):
-            self.app.push_screen(Reading("Request", request_text(served[event.cursor_row])))
 
     def do_reasons(self) -> None:
         """Read the gate's answer."""
