@@ -96,8 +96,13 @@ class Dashboard(Leaving, App[int]):
         """Show the first screen and begin to watch the jobs."""
         self.theme = DARK
         await self.action_go(self.current)
-        self.set_interval(JOBS_EVERY_S, self.job_reader.ask)
+        self.set_interval(JOBS_EVERY_S, self.look_around)
         self.job_reader.ask()
+
+    def look_around(self) -> None:
+        """Read the jobs, and say so when the shown screen waits for something."""
+        self.job_reader.ask()
+        self.query_one(TopBar).show_waiting(self.pane.waiting)
 
     def on_unmount(self) -> None:
         """Stop watching."""

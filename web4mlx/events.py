@@ -87,6 +87,17 @@ class Checkpoint(Event):
     path: str
 
 
+class Sampled(Event):
+    """What the model says after a step; `is_cut` when the answer was longer than it may be here."""
+
+    kind: Literal["sampled"] = "sampled"
+    step: int
+    prompt: str
+    answer: str
+    is_cut: bool = False
+    duration_s: float = 0.0
+
+
 class Warned(Event):
     """Something to look at, with advice."""
 
@@ -168,6 +179,7 @@ AnyEvent = Annotated[
     | Step
     | Validation
     | Checkpoint
+    | Sampled
     | Warned
     | Metric
     | Case

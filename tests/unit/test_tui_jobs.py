@@ -19,6 +19,7 @@ from tests.dashboards import (
     wait_until,
     write_job_folder,
 )
+from tui.jobs import stop as jobs_stop
 from tui.jobs.process import ProcessMark, is_alive, mark_process
 from tui.jobs.record import Job, list_jobs, read_job
 from tui.jobs.start import drop, release, start_next, submit
@@ -139,6 +140,41 @@ def test_a_job_whose_watcher_was_killed_still_runs_and_can_be_stopped(tmp_path: 
     stop(orphan).join()
     assert wait_for_state(job, "stopped")
     assert not is_alive(job.child)
+
+
+def test_a_stop_goes_on_when_who_asked_for_it_is_dead(tmp_path: Path) -> None:
+    job = begin(tmp_path, STUBBORN, grace_s=0.5)
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from tui.jobs.record import read_job; from tui.jobs.stop import stop\n"
+        "stop(read_job(Path(sys.argv[1]))); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(job.folder)], check=False)
+    ended = wait_for_state(job, "stopped")
+    assert ended.code == -signal.SIGKILL
+    assert not is_alive(ended.child)
+
+
+def test_a_job_that_is_stopping_can_be_killed_at_once(tmp_path: Path) -> None:
+    job = begin(tmp_path, STUBBORN, grace_s=600.0)
+    stop(job)
+    wait_for_state(job, "stopping")
+    stop(job, at_once=True).join()
+    assert wait_for_state(job, "stopped").code == -signal.SIGKILL
+
+
+def test_a_watcher_that_hangs_keeps_nobody_from_stopping_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs_stop, "LATE_S", 0.0)
+    monkeypatch.setattr(jobs_stop, "AFTER_KILL_S", 0.5)
+    job = begin(tmp_path)
+    assert job.watcher
+    os.kill(job.watcher.pid, signal.SIGSTOP)
+    stop(job, at_once=True).join()
+    assert not is_alive(job.child)
+    os.kill(job.watcher.pid, signal.SIGCONT)
+    wait_for_state(job, "stopped")
 
 
 def test_a_killed_command_is_a_failed_job(tmp_path: Path) -> None:

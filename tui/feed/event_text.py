@@ -3,7 +3,7 @@
 import time
 
 from web4mlx import events
-from web4mlx.cli.output import duration, progress_line, served_line, step_line
+from web4mlx.cli.output import duration, progress_line, sampled_line, served_line, step_line
 from web4mlx.events import parse_event
 
 
@@ -33,6 +33,8 @@ def describe(event: events.Event) -> str:
             return f"step {event.step}: validation loss {event.loss:.4f} over {event.rows} rows{best}"
         case events.Checkpoint():
             return f"step {event.step}: checkpoint {event.path}"
+        case events.Sampled():
+            return sampled_line(event)
         case events.Warned():
             return f"warning: {event.message}  {event.advice}"
         case events.Metric():

@@ -15,7 +15,7 @@ from web4mlx import events
 CURVES = ("loss", "learning_rate", "grad_norm", "tokens_per_second", "memory")
 EVENTS, PID, MANIFEST = "events.jsonl", "train.pid", "manifest.json"
 WORKER = "web4mlx.train.worker"
-KEPT = 200  # checkpoints and warnings
+KEPT = 200  # checkpoints, warnings, samples
 RunState = Literal["starting", "running", "finished", "failed", "stopped", "interrupted", "gone"]
 
 
@@ -42,6 +42,7 @@ class RunReadings:
     best: tuple[int, float] | None = None
     checkpoints: Sequence[tuple[int, float]] = ()
     warnings: Sequence[RunWarning] = ()
+    samples: Sequence[events.Sampled] = ()
     plan: dict[str, Any] = field(default_factory=dict)
     step: events.Step | None = None
     progress: events.Progress | None = None
@@ -80,6 +81,7 @@ class RunFeed:
         self.readings = RunReadings(self.folder, curves, is_recording=self.is_recording)
         self._checkpoints: deque[tuple[int, float]] = deque(maxlen=KEPT)
         self._warnings: deque[RunWarning] = deque(maxlen=KEPT)
+        self._samples: deque[events.Sampled] = deque(maxlen=KEPT)
 
     def read(self, limit_bytes: int = 16 << 20) -> RunReadings:
         """Take in what is new, at most `limit_bytes` of it; `complete` says whether that was all."""
@@ -95,7 +97,10 @@ class RunFeed:
         readings.trainer = find_trainer(self.folder)
         readings.state = self._state()
         return replace(
-            readings, checkpoints=tuple(self._checkpoints), warnings=tuple(reversed(self._warnings))
+            readings,
+            checkpoints=tuple(self._checkpoints),
+            warnings=tuple(reversed(self._warnings)),
+            samples=tuple(reversed(self._samples)),
         )
 
     def _take(self, event: events.Event) -> None:
@@ -113,6 +118,8 @@ class RunFeed:
                     now.best = (event.step, event.loss)
             case events.Checkpoint():
                 self._checkpoints.append((event.step, event.ts))
+            case events.Sampled():
+                self._samples.append(event)
             case events.Warned():
                 step = now.step.step if now.step else 0
                 self._warnings.append(RunWarning(step, event.code, event.message, event.advice))

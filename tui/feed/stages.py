@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from tui.feed.judged import refusal
 from tui.feed.tail import EventTail
 from web4mlx import events
 from web4mlx.artifacts import Manifest, read_manifest
@@ -16,6 +17,7 @@ from web4mlx.config import RunConfig
 from web4mlx.reports import BASELINE, FINAL_REPORT
 
 StageState = Literal["todo", "running", "done", "failed", "stopped"]
+JUDGED = ("evaluate", "rag check", "smoke")
 PIPELINE_EVENTS = "pipeline.jsonl"
 GGUF = "web4-agent.gguf"
 
@@ -102,8 +104,12 @@ class StageFeed:
         manifest = read_manifest(artifact)
         made = _created(manifest) or _changed(artifact)
         newer = row.when is None or (made or 0) >= row.when - 1
-        state: StageState = "done" if row.state in ("todo", "stopped") and newer else row.state
+        renewed = row.state == "failed" and (made or 0) > (row.when or 0) + 1
+        is_done = renewed or (row.state in ("todo", "stopped") and newer)
+        state: StageState = "done" if is_done else row.state
         note = "" if state == "done" else row.note
+        if state == "done" and row.name in JUDGED and (no := refusal(artifact)):
+            state, note = "failed", no
         return replace(
             row, state=state, artifact=_shown(artifact, self.outputs), digest=_digest(artifact, manifest),
             when=max(made or 0, row.when or 0) or None, note=note,

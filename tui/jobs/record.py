@@ -57,9 +57,10 @@ class Exit(_File):
 
 
 class StopRequest(_File):
-    """`stop.json`: when somebody asked the job to stop."""
+    """`stop.json`: when somebody asked the job to stop, and whether without grace."""
 
     asked: float
+    at_once: bool = False
 
 
 class Job(_File):

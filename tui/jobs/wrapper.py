@@ -1,21 +1,24 @@
 """The process that keeps watch over one command: `python -m tui.jobs.wrapper JOB_FOLDER`.
 
 It leads a session of its own, starts the command in its group, and records how it ended. Signals to the
-group are meant for the command; this process only waits. It loads nothing heavy.
+group are meant for the command. When the job's folder says that it is to stop, this process sees to it, with
+or without a dashboard. It loads nothing heavy.
 """
 
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import FrameType
 
-from tui.jobs.process import mark_process
+from tui.jobs.process import find_family, mark_process
 from tui.jobs.record import CHILD, EXIT, JOB, LOG, STOP, Exit, Order, read_record, write_record
 from web4mlx.errors import ExitCode
 
+POLL_S = 0.2
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -39,11 +42,27 @@ def keep_watch(folder: Path) -> int:
         mark = mark_process(command.pid)
         if mark is not None:
             write_record(folder, CHILD, mark)
-        if (folder / STOP).exists():  # asked before there was anybody to hear it
-            command.send_signal(signal.SIGINT)
-        code = command.wait()
+        code = _wait(command, folder, order.grace_s)
     write_record(folder, EXIT, Exit(code=code, ended=time.time()))
     return code
+
+
+def _wait(command: "subprocess.Popen[bytes]", folder: Path, grace_s: float) -> int:
+    """Wait for the command's end, and bring it about when that is asked for."""
+    reaper = threading.Thread(target=command.wait, name="reaper", daemon=True)
+    reaper.start()
+    while not (folder / STOP).exists():
+        reaper.join(POLL_S)
+        if not reaper.is_alive():
+            return command.wait()
+    from tui.jobs.stop import Escalation, asked_at_once
+
+    stopping = Escalation(
+        mark_process(os.getpid()), find_family(command.pid),
+        is_hurried=lambda: asked_at_once(folder), ends_with_watcher=False,
+    )  # fmt: skip
+    stopping.escalate(0.0 if asked_at_once(folder) else grace_s)
+    return command.wait()
 
 
 def _let_pass(number: int, frame: FrameType | None) -> None:

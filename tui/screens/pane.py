@@ -31,6 +31,7 @@ class Pane(Vertical):
     NAME: ClassVar[str] = ""
     ACTIONS: ClassVar[tuple[Action, ...]] = ()
     EVERY_S: ClassVar[float] = 1.0
+    WAITS_FOR: ClassVar[str] = "the disk"
 
     class Delivered(Message):
         """A reading has arrived from the thread."""
@@ -63,9 +64,13 @@ class Pane(Vertical):
         """Ask for a reading, when this screen is the one that is shown."""
         if not self.display:
             return
-        if self.reader.busy_s > SLOW_S:
-            self.border_subtitle = f"waiting for the disk for {self.reader.busy_s:.0f} s"
         self.reader.ask()
+
+    @property
+    def waiting(self) -> str:
+        """What this screen has been waiting for unusually long, in words; empty when for nothing."""
+        busy_s = self.reader.busy_s
+        return f"{self.WAITS_FOR} has not answered for {busy_s:.0f} s" if busy_s > SLOW_S else ""
 
     def read(self) -> Any:
         """Read what this screen shows; in a thread, so it may take its time and must touch no widget."""

@@ -17,7 +17,14 @@ from tui.jobs.stop import stop, stop_process
 from tui.place import Place
 from tui.screens.pane import Pane
 from tui.screens.training_pictures import loss_picture, small_picture
-from tui.screens.training_text import facts_text, head_text, warnings_text
+from tui.screens.training_text import (
+    facts_text,
+    head_text,
+    newest_sample_text,
+    one_line_of,
+    samples_text,
+    warnings_text,
+)  # fmt: skip
 from tui.themes import sign
 from tui.widgets.dialogs import Choice, Reading, confirm
 from tui.widgets.plot import Plot
@@ -47,6 +54,7 @@ class Training(Pane):
         Action("pick", "o", "Open run", "Choose the run that is shown."),
         Action("compare", "c", "Compare", "Lay an earlier run's curves under this one's."),
         Action("log_scale", "l", "Log scale", "Draw the loss on a logarithmic axis, or not."),
+        Action("samples", "a", "Answers", "Read what the model said at the checkpoints, newest first."),
         Action("warnings", "w", "Warnings", "Read all warnings with their advice."),
     )
 
@@ -71,6 +79,7 @@ class Training(Pane):
                     yield Plot("learning rate", id="plot-rate")
             with VerticalScroll(id="run-side", can_focus=False):
                 yield Static("", id="run-facts")
+                yield Static("", id="run-sample")
                 yield Static("", id="run-warnings")
         yield Static("", id="run-line")
 
@@ -96,6 +105,7 @@ class Training(Pane):
         limit = self.place.settings.hardware.memory_limit_gb * 1e9
         self.query_one("#run-head", Static).update(head_text(run, self.size.width - 2))
         self.query_one("#run-facts", Static).update(facts_text(run, readings.other, limit))
+        self.query_one("#run-sample", Static).update(newest_sample_text(run))
         self.query_one("#run-warnings", Static).update(warnings_text(run))
         self.query_one("#run-line", Static).update(one_line(run))
         self._draw(run, readings.other, limit)
@@ -128,6 +138,8 @@ class Training(Pane):
             return "This run is finished." if run.state == "finished" else "This run is being trained."
         if action == "compare" and len(self.readings.runs) < 2 and self.compared is None:
             return "There is no other run to compare with."
+        if action == "samples" and not run.samples:
+            return "The model has said nothing yet: training.sample_prompts asks it at each checkpoint."
         return ""
 
     @work
@@ -188,6 +200,12 @@ class Training(Pane):
         self.log_scale = not self.log_scale
         self.show(self.readings)
 
+    def do_samples(self) -> None:
+        """Show all that the model said."""
+        run = self.readings.run
+        if run is not None:
+            self.app.push_screen(Reading(f"What {run.name} says", samples_text(run)))
+
     def do_warnings(self) -> None:
         """Show all warnings."""
         run = self.readings.run
@@ -197,8 +215,11 @@ class Training(Pane):
 
 
 def one_line(run: RunReadings) -> str:
-    """What a narrow terminal shows instead of the side: the newest warning or what goes on now."""
+    """What a narrow terminal shows instead of the side: the newest warning, or what the model said last."""
     if run.warnings:
         newest = run.warnings[0]
         return f"{sign('warning')} {escape(newest.message)} [$muted]{escape(newest.advice)}[/]"
+    if run.samples:
+        sample = run.samples[0]
+        return f"[$muted]at step {sample.step} it says[/] {escape(one_line_of(sample.answer))}"
     return f"[$muted]{len(run.checkpoints)} checkpoints, no warnings[/]"

@@ -1,12 +1,14 @@
 """The words of the training screen."""
 
 import time
+from collections.abc import Sequence
 
 from rich.markup import escape
 
 from tui.feed.run import RunReadings
 from tui.themes import sign
 from tui.words import ago, bar, duration, short, size
+from web4mlx import events
 
 NAME = 13
 SHOWN_CHECKPOINTS = 6
@@ -94,6 +96,49 @@ def _checkpoints(run: RunReadings) -> list[str]:
     if not run.checkpoints:
         lines.append("[$muted]none yet[/]")
     return lines
+
+
+def newest_sample_text(run: RunReadings) -> str:
+    """What the model said last, beside what it said first to the same prompt; empty when it said nothing."""
+    if not run.samples:
+        return ""
+    step = run.samples[0].step
+    asked = [sample for sample in run.samples if sample.step == step]
+    sample = asked[-1]
+    steps = len({other.step for other in run.samples})
+    lines = ["", f"[b]It says[/] [$muted]at {_when_said(step)}; a: all {steps}[/]"]
+    lines += [f"[$muted]? {escape(one_line_of(sample.prompt))}[/]", escape(_said(sample)), ""]
+    return "\n".join(lines)
+
+
+def samples_text(run: RunReadings) -> str:
+    """All that the model said, newest first."""
+    blocks = []
+    step = None
+    for sample in _by_step(run.samples):
+        if sample.step != step:
+            step = sample.step
+            blocks.append(f"[b $accent]{_when_said(step)}[/]")
+        blocks.append(f"[$muted]? {escape(sample.prompt)}[/]\n{escape(_said(sample))}\n")
+    return "\n".join(blocks)
+
+
+def _by_step(samples: Sequence[events.Sampled]) -> list[events.Sampled]:
+    """Newest step first; within a step in the order of the prompts."""
+    return sorted(reversed(samples), key=lambda sample: -sample.step)
+
+
+def _when_said(step: int) -> str:
+    return f"step {step:,}" if step else "step 0, the base model"
+
+
+def _said(sample: events.Sampled) -> str:
+    return f"{sample.answer.strip() or '(nothing)'}{' …' if sample.is_cut else ''}"
+
+
+def one_line_of(text: str) -> str:
+    """A text without its line breaks."""
+    return " ".join(text.split())
 
 
 def warnings_text(run: RunReadings, limit: int = 4) -> str:

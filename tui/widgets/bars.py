@@ -21,9 +21,14 @@ class TopBar(Horizontal):
         self.place = place
 
     def compose(self) -> ComposeResult:
-        """Two texts."""
+        """Place, what is waited for, jobs."""
         yield Static(f"[b $primary]web4mlx[/]  [$muted]{self.place}[/]", id="place")
+        yield Static("", id="waiting")
         yield Static("", id="activity")
+
+    def show_waiting(self, what: str) -> None:
+        """Say what a screen has been waiting for; empty when for nothing."""
+        self.query_one("#waiting", Static).update(f"[$warning]! {what}[/]   " if what else "")
 
     def show_jobs(self, jobs: Sequence[Job], now: float) -> None:
         """Say what runs and what waits."""

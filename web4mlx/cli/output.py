@@ -89,6 +89,8 @@ class EventPrinter:
                 )
             case events.Checkpoint():
                 self._line(f"step {event.step}: checkpoint {event.path}")
+            case events.Sampled():
+                self._line(sampled_line(event))
             case events.Warned():
                 self._line(
                     f"warning: {event.message}" + (f"\n  advice: {event.advice}" if event.advice else "")
@@ -147,6 +149,13 @@ def served_line(event: "events.Served") -> str:
         parts += [f"{event.context_tokens} tokens", f"store {event.retrieve_ms:.0f} ms"]
     parts += [f"first byte {event.first_byte_ms:.0f} ms", f"{event.total_ms:.0f} ms"]
     return ", ".join(parts + ([event.note] if event.note else []))
+
+
+def sampled_line(event: "events.Sampled") -> str:
+    """`step 100: “What is it?” → A pattern that … (2.1 s)`, on one line."""
+    prompt, answer = " ".join(event.prompt.split()), " ".join(event.answer.split())
+    cut = " …" if event.is_cut else ""
+    return f"step {event.step}: “{prompt}” → {answer}{cut}  ({event.duration_s:.1f} s)"
 
 
 def step_line(event: "events.Step") -> str:

@@ -68,7 +68,8 @@ class TrainingConfig(Section):
     `verify` accepts at the end. `recompute` says which activations are computed twice instead of kept: a
     number recomputes that many layers in full and the others selectively, `auto` takes the fastest way that
     fits `hardware.memory_limit_gb`. `base_bits` quantizes the base's projections while training, and only
-    then. `samples_per_second` is the plan's expected range, if stated.
+    then. `samples_per_second` is the plan's expected range, if stated. `sample_prompts` are asked at the
+    start and at each checkpoint, for people to read; an answer has at most `sample_tokens` tokens.
     """
 
     epochs: Annotated[float, Field(gt=0, le=100)] = 2
@@ -94,6 +95,8 @@ class TrainingConfig(Section):
     loss_high: float = 1.5
     final_loss: Annotated[tuple[float, float], Ascending] = (0.6, 1.0)
     samples_per_second: Annotated[tuple[float, float], Ascending] | None = None
+    sample_prompts: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), max_length=16)
+    sample_tokens: Positive = 48
 
     @property
     def samples_per_step(self) -> int:

@@ -10,16 +10,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from web4mlx.artifacts import describe_input, sha256_bytes
-from web4mlx.engines.base import (
-    AnswerStream,
-    Request,
-    Response,
-    context_overflow,
-    refuse_duplicate_ids,
-)
-from web4mlx.engines.mlx_answer import Answer
-from web4mlx.engines.mlx_model import encode_request, find_adapter, load_model
-from web4mlx.engines.mlx_sampling import make_processors, make_sampler
+from web4mlx.engines.base import AnswerStream, Request, Response, refuse_duplicate_ids
+from web4mlx.engines.mlx_batch import generate_pieces
+from web4mlx.engines.mlx_model import find_adapter, load_model
 from web4mlx.errors import UsageError
 from web4mlx.machine.mlx_runtime import DeviceChoice, DtypeChoice
 
@@ -74,51 +67,7 @@ class MlxEngine:
             yield piece
 
     def _run(self, requests: Sequence[Request], parallel: int) -> Iterator[str | Response]:
-        from mlx_lm.generate import BatchGenerator
-
-        parallel = max(1, parallel)
-        generator = BatchGenerator(
-            self._loaded.model,
-            stop_tokens=[[token] for token in sorted(self._loaded.end_token_ids)],
-            completion_batch_size=parallel,
-            prefill_batch_size=min(parallel, 8),
-        )
-        waiting = list(reversed(requests))
-        running: dict[int, Answer] = {}
-        try:
-            while waiting or running:
-                while waiting and len(running) < parallel:
-                    refusal = self._begin(generator, waiting.pop(), running)
-                    if refusal is not None:
-                        yield refusal
-                for step in generator.next_generated() if running else ():
-                    answer = running[step.uid]
-                    yield from answer.take(step.token, step.finish_reason)
-                    if answer.response is None:
-                        continue
-                    del running[step.uid]
-                    if step.finish_reason is None:
-                        generator.remove([step.uid])
-                    yield answer.response
-        finally:
-            generator.close()
-
-    def _begin(self, generator: Any, request: Request, running: dict[int, Answer]) -> Response | None:
-        """Start an answer; returns the refusal when its prompt leaves no room in the context."""
-        tokenizer = self._loaded.tokenizer
-        prompt = encode_request(tokenizer, request)
-        if not 0 < len(prompt) < self.context:
-            problem = context_overflow(len(prompt), self.context).message if prompt else "the prompt is empty"
-            return Response(request.id, "", "error", len(prompt), 0, 0.0, 0.0, problem)
-        answer = Answer(request, tokenizer.backend, len(prompt))
-        (uid,) = generator.insert(
-            [prompt],
-            max_tokens=[min(request.options.max_tokens, self.context - len(prompt))],
-            samplers=[make_sampler(request.options)],
-            logits_processors=[make_processors(request.options)],
-        )
-        running[uid] = answer
-        return None
+        return generate_pieces(self._loaded, requests, parallel, self.context)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, without the chat template."""

@@ -67,6 +67,7 @@ class Trainer:
         self.scale = LossScale.for_dtype(loaded.dtype)
         self.stop_requested = False
         self.change_gradients: Callable[[int, Adapters], Adapters] = lambda step, gradients: gradients
+        self.interview: Callable[[int, Adapters], None] | None = None
         self.layout = layout_for(config, loaded)
         self.memory = plan_memory(config, loaded, run, log)
         self.supervised = data.train.supervised
@@ -106,6 +107,7 @@ class Trainer:
             choose_compilation(self.config, network, rows, self.layout, adapters, self.log)
             if state.step == 0:
                 self.validate(state, adapters)
+                self.ask(state, adapters)
             meter.exclude(time.perf_counter() - started)
             try:
                 for plan in self.sampler.steps(state.step):
@@ -122,6 +124,9 @@ class Trainer:
                     if enough or stop or plan.step % self.config.training.save_steps == 0:
                         adapters = same_everywhere(self.ranks, adapters, self.optimizer, self.log.warn)
                         self.save(state, adapters, meter)
+                        started = time.perf_counter()
+                        self.ask(state, adapters)
+                        meter.exclude(time.perf_counter() - started)
                     if stop and not last:
                         raise Stopped
                     if enough:
@@ -227,6 +232,11 @@ class Trainer:
         folder = save_checkpoint(self.run, state, adapters, self.optimizer.state)
         self.log.write(Checkpoint, step=state.step, path=str(folder.relative_to(self.run)))
         prune_checkpoints(self.run, self.config.training.save_total_limit, state.best_step)
+
+    def ask(self, state: TrainState, adapters: Adapters) -> None:
+        """Let the model answer the sample prompts, unless somebody waits for the end."""
+        if self.interview is not None and not self.stop_requested:
+            self.interview(state.step, adapters)
 
     def report(self, state: TrainState, meter: Meter, plan: StepPlan) -> None:
         """Write a report of the steps since the last one."""

@@ -20,7 +20,7 @@ def describe_inputs(config: RunConfig) -> dict[str, Input]:
 
 DISPLAY_ONLY = (
     "logging_steps", "save_total_limit", "loss_low", "loss_high", "final_loss", "samples_per_second",
-    "recompute", "compile",
+    "recompute", "compile", "sample_prompts", "sample_tokens",
 )  # fmt: skip
 
 

@@ -75,6 +75,7 @@ def train_run(config: RunConfig, run: Path, log: EventLog, ranks: "Ranks | None"
     from web4mlx.train import finish
     from web4mlx.train.agreement import describe_run, require_same_run, share_checkpoint
     from web4mlx.train.checkpoint import list_checkpoints, load_checkpoint
+    from web4mlx.train.interview import Interview
     from web4mlx.train.loop import Trainer
     from web4mlx.train.parallel import Ranks
     from web4mlx.train.prepare import load_training_data, load_training_model
@@ -90,6 +91,8 @@ def train_run(config: RunConfig, run: Path, log: EventLog, ranks: "Ranks | None"
         share_checkpoint(ranks, run)
     loaded = load_training_model(config, base)
     trainer = Trainer(config, loaded, data, run, log, ranks)
+    if config.training.sample_prompts and ranks.is_writer:
+        trainer.interview = Interview(config, loaded, tokenizer, data.system, log).hold
     mark = fingerprint(config, inputs)
     checkpoints = list_checkpoints(run)
     if checkpoints:
