@@ -143,7 +143,7 @@ def test_the_server_is_started_watched_and_stopped(place: Place) -> None:
         await pilot.press("w")
         await wait_for(pilot, "Serve what?", "The newest GGUF itself: m.gguf")
         await pilot.press("down", "down", "enter")
-        await wait_for(pilot, "● answers", "m.gguf, no store", "● running as a job")
+        await wait_for(pilot, "● answers", "in front of m.gguf", "● running as a job")
         await pilot.press("w")
         await wait_for(pilot, "A server is there already")
         body = {"model": NAME, "stream": False, "messages": [{"role": "user", "content": "hi"}]}

@@ -255,7 +255,7 @@ class Rag(StoreDialogs):
             self.show_problem(result)
         elif result is not None and self.asked_at:
             self.asked_at = 0.0
-            self.search.show_answer(result)
+            self.search.show_answer(result, self.text)
 
     def on_search_wanted(self, message: Search.Wanted) -> None:
         """Look at a document, as a hit or along a link."""

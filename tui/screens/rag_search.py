@@ -117,25 +117,28 @@ class Search(Vertical):
         """Say what is going on while there are no hits to look at."""
         self._note(text)
 
-    def show_answer(self, answer: Answer) -> None:
-        """Show the hits of an answer and look at the first."""
+    def show_answer(self, answer: Answer, text: str) -> None:
+        """Show the hits of an answer and look at the first, unless another question is being typed."""
         self.hits = answer.hits
-        box = self.query_one("#rag-hits-box")
-        box.border_title = f"Hits  {len(answer.hits)} in {answer.took_ms:.0f} ms"
         if not answer.hits:
             self._note("Nothing was found. Are the filters (f) too narrow?")
             return
+        title = f"Hits  {len(answer.hits)} in {answer.took_ms:.0f} ms"
+        self.query_one("#rag-hits-box").border_title = title
         hits = self.query_one("#rag-hits", OptionList)
         hits.clear_options()
         width = max(30, hits.size.width or self.size.width - 6)
         hits.add_options([Option(hit_lines(n, hit, width)) for n, hit in enumerate(answer.hits, 1)])
         self.query_one("#rag-hits-note").display, hits.display = False, True
         hits.highlighted = 0
-        hits.focus()
+        field = self.query_one(QuestionInput)
+        if not field.has_focus or field.value.strip() == text:
+            hits.focus()
 
     def _note(self, text: str) -> None:
         note = self.query_one("#rag-hits-note", Static)
         note.update(text)
+        self.query_one("#rag-hits-box").border_title = "Hits"
         note.display, self.query_one("#rag-hits").display = True, False
 
     @property

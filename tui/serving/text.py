@@ -148,7 +148,7 @@ def names_only(text: str) -> str:
 def ollama_text(state: OllamaState, width: int, rows: int) -> list[str]:
     """Ollama and its models."""
     if state.problem:
-        return [f"[$muted]○ not reachable[/]  {safe(state.url)}", f"[$muted]{safe(state.problem)}[/]"]
+        return ["[$muted]○ not reachable[/]", safe(state.url), f"[$muted]{safe(state.problem)}[/]"]
     lines = [f"[$success]● answers[/]  {safe(state.url)}  [$muted]{safe(state.version)}[/]"]
     lines += [model_line(one, width) for one in state.models[:rows]]
     if len(state.models) > rows:
