@@ -102,7 +102,8 @@ class Dashboard(Leaving, App[int]):
     def look_around(self) -> None:
         """Read the jobs, and say so when the shown screen waits for something."""
         self.job_reader.ask()
-        self.query_one(TopBar).show_waiting(self.pane.waiting)
+        for bar in self.query(TopBar):  # none while the dashboard closes
+            bar.show_waiting(self.pane.waiting)
 
     def on_unmount(self) -> None:
         """Stop watching."""
