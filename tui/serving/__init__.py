@@ -1,0 +1,1 @@
+"""What the Smoke screen reads: the smoke report, the servers, the request log, the gate's answer."""
