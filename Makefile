@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check snapshots bench clean
 .DEFAULT_GOAL := help
 
 help:  ## Show the targets
@@ -28,6 +28,9 @@ check: $(STAMP)  ## Lint, types, import directions: what CI runs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+snapshots: $(STAMP)  ## Write the dashboard's snapshots anew; look at `git diff tests/snapshots` afterwards
+	RENEW_SNAPSHOTS=1 $(BIN)/python -m pytest $(or $(TESTS),tests/functional) -k "$(or $(ONLY),snapshot)"
 
 bench: $(STAMP)  ## Compare the training loop with mlx-lm's on the same samples
 	$(BIN)/python benchmarks/train_vs_mlx_lm.py --quick \

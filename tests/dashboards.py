@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rich.style import Style
 from textual.pilot import Pilot
 
 from tui.app import Dashboard
@@ -110,10 +111,15 @@ def write_job_folder(outputs: Path, job_id: str, log: str = "", **order: Any) ->
     return folder
 
 
+def screen_lines(app: Dashboard) -> list[list[tuple[str, Style | None]]]:
+    """What stands on the screen, line by line: pieces of text, each in one style."""
+    strips = app.screen._compositor.render_strips()
+    return [[(segment.text, segment.style) for segment in strip] for strip in strips]
+
+
 def screen_text(app: Dashboard) -> str:
     """What stands on the screen, line by line; then the notices, whose lines are broken there."""
-    strips = app.screen._compositor.render_strips()
-    lines = ["".join(segment.text for segment in strip) for strip in strips]
+    lines = ["".join(text for text, _ in line) for line in screen_lines(app)]
     return "\n".join([*lines, *(f"{note.title} {note.message}" for note in app._notifications)])
 
 

@@ -23,6 +23,7 @@ from tui.screens.pane import Pane
 from tui.themes import DARK, LIGHT, THEMES
 from tui.widgets.bars import KeyBar, Tab, TabBar, TopBar
 from tui.widgets.problem import ProblemPanel
+from tui.words import short_path
 
 JOBS_EVERY_S = 1.0
 
@@ -69,6 +70,7 @@ class Dashboard(Leaving, App[int]):
         super().__init__()
         self.place, self.current = place, first
         self.jobs: tuple[Job, ...] = ()
+        self.knows_jobs = False
         self.animation_level = "none"
         for theme in THEMES:
             self.register_theme(theme)
@@ -84,8 +86,9 @@ class Dashboard(Leaving, App[int]):
 
     def compose(self) -> ComposeResult:
         """Bars around the screen that is shown."""
-        shown = f"replay of {self.place.replayed}" if self.place.replayed else self.place.config
-        yield TopBar(f"{shown} → {_short_path(self.place.outputs)}")
+        place = self.place
+        shown = f"{place.config} → {short_path(place.outputs)}"
+        yield TopBar(f"replay of {place.replayed}" if place.replayed else shown)
         yield TabBar([(entry.name, entry.title) for entry in SCREENS])
         with ContentSwitcher(id="panes"):
             pass
@@ -113,10 +116,6 @@ class Dashboard(Leaving, App[int]):
     def on_unmount(self) -> None:
         """Stop watching."""
         self.job_reader.close()
-
-    def on_resize(self) -> None:
-        """Fit the keys into the new width."""
-        self.call_after_refresh(self.show_keys)
 
     @property
     def pane(self) -> Pane:
@@ -194,7 +193,7 @@ class Dashboard(Leaving, App[int]):
         if isinstance(message.readings, Problem):
             self.query_one(ProblemPanel).show(message.readings)
             return
-        self.jobs = message.readings.jobs
+        self.jobs, self.knows_jobs = message.readings.jobs, True
         self.query_one(TopBar).show_jobs(self.jobs, time.time())
         for ending in message.readings.endings:
             self.announce(ending)
@@ -238,8 +237,3 @@ class Dashboard(Leaving, App[int]):
         if text:
             self.copy_to_clipboard(text)
             self.notify("copied")
-
-
-def _short_path(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,6 +1,7 @@
 """Numbers as people read them, in few columns."""
 
 import math
+from pathlib import Path
 
 
 def size(count: float) -> str:
@@ -55,3 +56,9 @@ def bar(share: float, width: int, colour: str) -> str:
     halves = round(max(0.0, min(1.0, share)) * width * 2)
     done = "━" * (halves // 2) + "╸" * (halves % 2)
     return f"[{colour}]{done}[/][$line]{'─' * (width - len(done))}[/]"
+
+
+def short_path(path: Path) -> str:
+    """A path from the working folder on, where it lies below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -27,6 +27,8 @@ from tui.jobs.record import Job, list_jobs
 from tui.jobs.start import submit
 from tui.jobs.stop import stop
 from tui.screens import SCREENS, action_table, screen_class
+from tui.screens.training import Training
+from web4mlx.events import EventLog, Sampled
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
@@ -287,6 +289,26 @@ def test_the_queue_is_visible_and_a_held_job_can_be_started_or_dropped(tmp_path:
     assert (first / "output.log").read_text() == "my turn\n"
 
 
+def test_what_the_model_says_is_read_newest_first(tmp_path: Path) -> None:
+    place = place_in(tmp_path)
+    run = record_run(place.outputs, end="")
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await wait_for(pilot, "40 of 100")
+        await pilot.press("a")
+        await wait_for(pilot, "training.sample_prompts asks it")
+        with EventLog(run / "events.jsonl", run.name, "train") as log:
+            for step, answer in ((0, "I do not know."), (40, "A pattern [with brackets] …")):
+                log.write(Sampled, step=step, prompt="What is it?", answer=answer)
+        await wait_for(pilot, "It says", "at step 40", "A pattern [with brackets] …")
+        await pilot.press("a")
+        shown = await wait_for(pilot, "says", "step 0, the base model", "I do not know.")
+        assert shown.index("A pattern [with") < shown.index("I do not know.")
+        await pilot.press("down", "escape")
+
+    drive(place, steps, first="training")
+
+
 def test_a_recording_starts_nothing(tmp_path: Path) -> None:
     async def steps(pilot: Pilot[int]) -> None:
         await wait_for(pilot, "replay of a-run")
@@ -321,6 +343,96 @@ def test_it_stays_up_whatever_happens_to_the_files(tmp_path: Path) -> None:
         await wait_for(pilot, "8 Logs")
 
     drive(place, steps, first="training")
+
+
+def test_a_disk_that_does_not_answer_is_named_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+
+    place = place_in(tmp_path)
+    record_run(place.outputs)
+    answers = threading.Event()
+    real = Training.read
+
+    def hang(pane: Training) -> object:
+        answers.wait()
+        return real(pane)
+
+    monkeypatch.setattr(Training, "read", hang)
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await wait_for(pilot, "! the disk has not answered for")
+        await pilot.press("8")
+        await wait_for(pilot, "events.jsonl")
+        await pilot.press("2")
+        await wait_for(pilot, "! the disk has not answered for")
+        answers.set()
+        await wait_for(pilot, "40 of 100")
+        while "has not answered" in screen_text(pilot.app):  # type: ignore[arg-type]
+            await pilot.pause(0.1)
+
+    drive(place, steps, first="training")
+
+
+def test_a_job_killed_from_outside_is_announced_with_its_log(tmp_path: Path) -> None:
+    import os
+    import signal
+
+    place = place_in(tmp_path)
+    job = sleeper(tmp_path)
+    job = wait_for_state(job, "running")
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await wait_for(pilot, "● running sleep")
+        assert job.child
+        os.kill(job.child.pid, signal.SIGKILL)
+        await wait_for(pilot, "✗ a sleeper: failed", "asleep", "output.log", "no job runs")
+        await pilot.press("escape")
+        await wait_for(pilot, "✗ failed")
+
+    drive(place, steps)
+
+
+def test_a_job_killed_with_its_watcher_is_lost_and_said_to_be(tmp_path: Path) -> None:
+    import os
+    import signal
+
+    place = place_in(tmp_path)
+    job = wait_for_state(sleeper(tmp_path), "running")
+
+    async def steps(pilot: Pilot[int]) -> None:
+        await wait_for(pilot, "● running sleep")
+        assert job.child
+        assert job.watcher
+        for mark in (job.watcher, job.child):
+            os.kill(mark.pid, signal.SIGKILL)
+        await wait_for(pilot, "✗ a sleeper: ended without a word", "! lost")
+
+    drive(place, steps)
+
+
+@pytest.mark.parametrize("screen", [entry.name for entry in SCREENS])
+def test_it_survives_fifty_resizes_on_every_screen(tmp_path: Path, screen: str) -> None:
+    place = place_in(tmp_path)
+    record_run(place.outputs)
+
+    async def steps(pilot: Pilot[int]) -> None:
+        for number in range(50):
+            await pilot.resize_terminal(20 + number * 37 % 190, 5 + number * 23 % 60)
+        await pilot.resize_terminal(120, 40)
+        await wait_for(pilot, "? Help", "q Quit")
+
+    drive(place, steps, first=screen)
+
+
+def test_the_keys_fit_the_terminal_after_every_resize(tmp_path: Path) -> None:
+    async def steps(pilot: Pilot[int]) -> None:
+        for width in (200, 60, 120, 80):
+            await pilot.resize_terminal(width, 24)
+            await wait_for(pilot, "j Jobs  q Quit")
+
+    drive(place_in(tmp_path), steps, first="training")
 
 
 def test_it_survives_fifty_resizes(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ class LogReadings:
     problem: str = ""
     found: int | None = None
     share: float = 1.0
+    knows_jobs: bool = True
 
 
 class Logs(Pane):
@@ -98,11 +99,12 @@ class Logs(Pane):
     def read(self) -> LogReadings:
         """Read the window that is looked at."""
         wish = self.wish
+        knows_jobs = self.dashboard.knows_jobs
         jobs = [(str(job.log), f"{sign(job.state)} {escape(job.order.title)}") for job in self.dashboard.jobs]
         logs = [(str(path), log_title(path, self.place.outputs)) for path in list_logs(self.place.outputs)]
         sources = (*jobs, *logs)
         if wish.path is None:
-            return LogReadings(wish, sources)
+            return LogReadings(wish, sources, knows_jobs=knows_jobs)
         log = self.files.setdefault(wish.path, LogFile(wish.path))
         log.set_filter(wish.filter)
         log.grow()
@@ -123,6 +125,8 @@ class Logs(Pane):
         if readings.wish.path != self.wish.path:
             return
         if readings.wish.path is None:
+            if not readings.knows_jobs:
+                return
             if readings.sources:
                 self.open_log(Path(readings.sources[0][0]))
             else:

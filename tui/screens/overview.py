@@ -99,7 +99,7 @@ class Overview(Pane):
         label = readings.advice.label
         key = f"\n[b $primary]⏎[/] {escape(label)}" if label else ""
         self.query_one("#advice", Static).update(f"{escape(readings.advice.text)}{key}")
-        width = self.query_one("#stages-box").content_size.width
+        width = self.query_one("#stages-box").scrollable_content_region.width
         now = time.time()
         lines = [stage_line(row, width, now) for row in readings.stages]
         self.query_one("#stages", Static).update("\n".join(lines))
@@ -154,7 +154,7 @@ def stage_line(row: StageRow, width: int, now: float) -> str:
     if row.state == "running" and row.share is not None:
         rest = f"{bar(row.share, min(20, max(6, room // 3)), '$accent')} {row.share:4.0%} {escape(row.note)}"
     elif row.state in ("failed", "stopped") or (row.state == "todo" and row.note):
-        rest = escape(row.note[: max(0, room)])
+        rest = escape(_cut(row.note, room))
     else:
         rest = _artifact(row, room, now)
     muted = "[$muted]" if row.state == "todo" else "[b]"
@@ -177,6 +177,11 @@ def _artifact(row: StageRow, room: int, now: float) -> str:
     if len(artifact) > space:
         artifact = "…" + artifact[len(artifact) - space + 1 :] if space > 1 else ""
     return f"{escape(artifact):<{space}}{parts}"
+
+
+def _cut(text: str, width: int) -> str:
+    """A text in at most `width` columns, with an ellipsis where it was longer."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
 def _plain_width(markup: str) -> int:

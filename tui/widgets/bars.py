@@ -83,8 +83,17 @@ class TabBar(Horizontal):
 class KeyBar(Static):
     """The last line: the keys of the screen, then those of the dashboard; a click presses one."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: tuple[Sequence[Action], Sequence[Action]] = ((), ())
+
+    def on_resize(self) -> None:
+        """Fit the keys into the new width."""
+        self.show(*self.shown)
+
     def show(self, own: Sequence[Action], everywhere: Sequence[Action]) -> None:
         """Show as many as fit; those of the dashboard always."""
+        self.shown = (own, everywhere)
         right = [self._text(action) for action in everywhere if action.footer]
         room = self.size.width - sum(len(plain) + 2 for plain, _ in right) + 2
         left = []

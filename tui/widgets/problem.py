@@ -6,6 +6,7 @@ from rich.markup import escape
 from textual.widgets import Static
 
 from tui.feed.reader import Problem
+from tui.words import short_path
 
 LAST_LINES = 6
 TAIL_BYTES = 4000
@@ -26,7 +27,7 @@ class ProblemPanel(Static):
             parts.append(f"[b]Hint[/]  {escape(problem.hint)}")
         parts += [f"[$muted]  {escape(line)}[/]" for line in lines]
         if log is not None:
-            parts.append(f"[b]Log[/]   [$muted]{escape(str(log))}[/]")
+            parts.append(f"[b]Log[/]   [$muted]{escape(short_path(log))}[/]")
         parts.append("[$muted]esc closes this, y copies it[/]")
         self.plain = "\n".join([problem.cause, problem.hint, *lines, str(log or "")]).strip()
         self.update("\n".join(parts))
