@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.notifications import SeverityLevel
 from textual.widgets import ContentSwitcher
 
 from tui.actions import EVERYWHERE_ACTIONS
@@ -17,6 +18,7 @@ from tui.jobs.kinds import KINDS
 from tui.jobs.record import Job
 from tui.jobs.start import submit
 from tui.leaving import Leaving
+from tui.markup import plain
 from tui.place import Place
 from tui.screens import SCREENS, action_table, actions_of, screen_class
 from tui.screens.pane import Pane
@@ -211,6 +213,18 @@ class Dashboard(Leaving, App[int]):
                 hint = next((line for line in ending.lines if line.startswith("hint: ")), "")
                 problem = Problem(f"{job.order.title}: {word}", hint.removeprefix("hint: "))
                 self.query_one(ProblemPanel).show(problem, job.log, ending.lines)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Say something for a while, as it is: names and reasons in it are never taken for markup."""
+        super().notify(plain(message), title=plain(title), severity=severity, timeout=timeout, markup=False)
 
     def do_theme(self) -> None:
         """Change between dark and light."""

@@ -10,6 +10,7 @@ from tui.feed.reader import Problem, Reader, attempt
 from tui.jobs.record import Job
 from tui.jobs.start import drop, release
 from tui.jobs.stop import stop
+from tui.markup import safe
 from tui.themes import sign
 from tui.widgets.dialogs import Choice, confirm
 
@@ -44,7 +45,7 @@ class Leaving(_Base):
         if not running:
             self.exit(0)
             return
-        names = "\n".join(f"{sign(job.state)} {job.order.title}" for job in running)
+        names = "\n".join(f"{sign(job.state)} {safe(job.order.title)}" for job in running)
         options = [
             ("leave", "Leave them running; they go on without the dashboard"),
             ("stop", "Stop them, then leave; training writes a checkpoint first"),
@@ -73,7 +74,7 @@ class Leaving(_Base):
         if not shown:
             self.notify("No job has been started here yet.")
             return
-        options = [(job.order.id, f"{sign(job.state)}  {job.order.title}") for job in shown]
+        options = [(job.order.id, f"{sign(job.state)}  {safe(job.order.title)}") for job in shown]
         chosen = await self.push_screen_wait(Choice("Jobs", options, "Newest first."))
         job = next((job for job in shown if job.order.id == chosen), None)
         if job is not None:

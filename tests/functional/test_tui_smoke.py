@@ -13,11 +13,11 @@ from evals.finish import finish_run
 from tests.cleared_reports import subject_of
 from tests.complete_runs import complete_run
 from tests.dashboards import drive, screen_text, wait_for, wait_until
-from tests.functional.test_smoke import CONFIG, MODELFILE, WORDS
 from tests.micro_gguf import alphabet, sentence, write_micro_gguf
 from tests.ollama_double import OllamaDouble, running_double
 from tests.ollama_double.agent import ANSWER, write_agent, write_agent_modelfile
 from tests.rag_sources import WordEmbedder, build, write_files, write_tools
+from tests.smoke_project import CONFIG, MODELFILE, WORDS
 from tests.unit.test_tui_serving import free_url
 from tui.jobs.record import list_jobs
 from tui.place import Place, find_place

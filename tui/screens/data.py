@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from rich.markup import escape
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -16,6 +15,7 @@ from textual.widgets.option_list import Option
 from tui.actions import Action
 from tui.feed.data import DataFeed, DataReadings, Shown, Wanted
 from tui.jobs.record import Job
+from tui.markup import safe
 from tui.place import Place
 from tui.screens.data_text import (
     clip,
@@ -153,8 +153,8 @@ class Data(Pane):
 
     def _show_row(self, shown: Shown) -> None:
         box = self.query_one("#preview-box")
-        box.border_title = escape(clip(shown_title(shown), max(8, self.query_one(TokenView).size.width)))
-        box.border_subtitle = escape(shown_figures(shown))
+        box.border_title = safe(clip(shown_title(shown), max(8, self.query_one(TokenView).size.width)))
+        box.border_subtitle = safe(shown_figures(shown))
         self.query_one(TokenView).show(shown.parts, shown_note(shown), self.mode)
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
@@ -218,7 +218,7 @@ class Data(Pane):
     async def do_pick(self) -> None:
         """Choose a file."""
         files = [file for file in self.readings.files if file.size_bytes is not None]
-        options = [(str(file.path), escape(os.path.relpath(file.path))) for file in files]
+        options = [(str(file.path), safe(os.path.relpath(file.path))) for file in files]
         question = Choice("Preview the rows of which file?", options or [("", "no file is there")])
         chosen = await self.app.push_screen_wait(question)
         if chosen:
@@ -264,7 +264,7 @@ class Data(Pane):
             ("demo", "The demo's: about 2,000 samples, under an hour of training"),
             ("full", "A full one: 37,000 samples and 2,000 held out"),
         ]
-        detail = f"Into {escape(folder)}. Files that were not generated are never overwritten."
+        detail = f"Into {safe(folder)}. Files that were not generated are never overwritten."
         scale = await self.app.push_screen_wait(Choice("Write a generated corpus?", options, detail))
         if scale in ("demo", "full"):
             seed = str(self.place.settings.data.sample_seed)

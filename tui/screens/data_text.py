@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.cells import cell_len
-from rich.markup import escape
 
 from tui.feed.data import DataReadings, FileNow, Shown
 from tui.feed.finding_hints import hint_of
 from tui.jobs.record import Job
+from tui.markup import safe
 from tui.themes import sign
 from tui.words import ago, duration
 from web4mlx.cli.data_view import forecast_line, visible
@@ -37,8 +37,8 @@ def _head(readings: DataReadings, job: Job | None) -> tuple[str, str]:
     report = readings.report
     checking = f"{sign('running')} [b]checking[/]  [$muted]{_since(job)}[/]" if job is not None else ""
     if readings.problem is not None:
-        state = checking or f"{sign('errored')}  {escape(readings.problem.cause)}"
-        return state, f"[b]Hint[/]  {escape(readings.problem.hint)} [b $primary]s[/] runs it."
+        state = checking or f"{sign('errored')}  {safe(readings.problem.cause)}"
+        return state, f"[b]Hint[/]  {safe(readings.problem.hint)} [b $primary]s[/] runs it."
     if report is None:
         return checking or f"{sign('todo')}  Nothing has been checked yet.", _first_step(readings.files)
     state = checking or sign("passed" if report.ok else "failed")
@@ -50,8 +50,8 @@ def _head(readings: DataReadings, job: Job | None) -> tuple[str, str]:
     )
     if readings.newer:
         names = ", ".join(readings.newer[:2]) + (" …" if len(readings.newer) > 2 else "")
-        return first, f"[$warning]! changed since:[/] {escape(names)}  [b $primary]s[/] checks again"
-    return first, f"[$muted]{escape(forecast_line(report))}[/]"
+        return first, f"[$warning]! changed since:[/] {safe(names)}  [b $primary]s[/] checks again"
+    return first, f"[$muted]{safe(forecast_line(report))}[/]"
 
 
 def _since(job: Job | None) -> str:
@@ -92,7 +92,7 @@ def files_text(readings: DataReadings, width: int) -> list[str]:
     lines = [f"[$muted]  {'file':<{space}}{head}[/]"]
     for glyph, name, cells in rows:
         numbers = "".join(f"{cells.get(column) or '·':>{COLUMNS[column]}}" for column in columns)
-        lines.append(f"{glyph} {escape(clip(name, space)):<{space}}{numbers}")
+        lines.append(f"{glyph} {safe(clip(name, space)):<{space}}{numbers}")
     return lines
 
 
@@ -131,8 +131,8 @@ def finding_line(finding: Finding) -> str:
     line = f":{finding.line}" if finding.line else ""
     place = f"{Path(finding.file).name}{line}"
     return (
-        f"{glyph} [b]{escape(finding.code):<{CODE_WIDTH}}[/] {escape(f'{place:<{PLACE_WIDTH}}')} "
-        f"[$muted]{escape(visible(finding.message))}[/]"
+        f"{glyph} [b]{safe(finding.code):<{CODE_WIDTH}}[/] {safe(f'{place:<{PLACE_WIDTH}}')} "
+        f"[$muted]{safe(visible(finding.message))}[/]"
     )
 
 
@@ -141,9 +141,9 @@ def finding_detail(finding: Finding) -> str:
     hint = hint_of(finding.code)
     where = os.path.relpath(finding.file) if len(finding.file) > LONG_PATH else finding.file
     where += f":{finding.line}" if finding.line else ""
-    field = f" [b]{escape(finding.field)}[/]" if finding.field else ""
-    said = f"{finding.severity} {escape(where)}{field}: {escape(visible(finding.message))}"
-    return f"{said}\n[b]Hint[/]  {escape(hint)}" if hint else said
+    field = f" [b]{safe(finding.field)}[/]" if finding.field else ""
+    said = f"{finding.severity} {safe(where)}{field}: {safe(visible(finding.message))}"
+    return f"{said}\n[b]Hint[/]  {safe(hint)}" if hint else said
 
 
 def shown_title(shown: Shown) -> str:

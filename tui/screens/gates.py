@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 
 from tui.actions import Action
 from tui.feed.reader import Problem
+from tui.markup import safe
 from tui.place import Place
 from tui.screens.gates_orders import GatesOrders
 from tui.screens.gates_reading import GatesReadings, GatesWish
@@ -185,7 +186,7 @@ class Gates(GatesOrders, Pane):
         if row is None or run is None:
             return
         box = self.query_one("#gates-why-box")
-        box.border_title = f"{row.title}: what fails"
+        box.border_title = f"{safe(row.title)}: what fails"
         width = box.content_size.width
         self.query_one("#gates-why", Static).update(failures_text(row, width, 12))
         width = self.query_one("#gates-canaries-box").content_size.width

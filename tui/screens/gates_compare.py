@@ -1,6 +1,5 @@
 """Two evaluations compared: what `evals compare` printed, in words and as a list of cases."""
 
-from rich.markup import escape
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
@@ -10,6 +9,7 @@ from textual.widgets.option_list import Option
 from evals.compare import CaseChange, Comparison, PairedCounts
 from evals.scores import percent
 from tui.feed.job_result import JobResult
+from tui.markup import safe
 from tui.widgets.source import plain
 
 CHANGE_SIGNS = {
@@ -63,30 +63,30 @@ def waiting_text(result: JobResult) -> str:
             return "[$muted]◌ the comparison waits[/]"
         case "running" | "stopping":
             return "[$accent]● comparing …[/]"
-    return f"[$error]✗ no comparison:[/] {escape(result.error) or result.state}. Its log says why: [b]j[/]"
+    return f"[$error]✗ no comparison:[/] {safe(result.error) or result.state}. Its log says why: [b]j[/]"
 
 
 def comparison_text(comparison: Comparison, names: tuple[str, str]) -> str:
     """The result in one line, then a line a harness."""
     total = comparison.overall
     lines = [
-        f"{CHANGE_SIGNS[total.change]}  [b]{escape(names[1])}[/] [$muted]against[/] [b]{escape(names[0])}[/]"
+        f"{CHANGE_SIGNS[total.change]}  [b]{safe(names[1])}[/] [$muted]against[/] [b]{safe(names[0])}[/]"
         f"  [$muted]{total.pairs} pairs, {_odds(total)}[/]",
         "",
         f"[$muted]{'harness':<20}{'pairs':>6}{'before':>9}{'after':>9}{'worse':>7}{'better':>7}  change[/]",
     ]
     for item in comparison.harnesses:
         if not item.counts.pairs:
-            lines.append(f"[b]{escape(item.test_name):<20}[/]{0:>6}  [$muted]nothing to compare[/]")
+            lines.append(f"[b]{safe(item.test_name):<20}[/]{0:>6}  [$muted]nothing to compare[/]")
             continue
         lines.append(
-            f"[b]{escape(item.test_name):<20}[/]{item.counts.pairs:>6}{percent(item.score_a):>9}"
+            f"[b]{safe(item.test_name):<20}[/]{item.counts.pairs:>6}{percent(item.score_a):>9}"
             f"{percent(item.score_b):>9}{item.counts.regressed:>7}{item.counts.fixed:>7}  "
             f"{CHANGE_SIGNS[item.counts.change]}"
         )
     for name, left in ((names[0], comparison.only_in_a), (names[1], comparison.only_in_b)):
         if left:
-            lines.append(f"[$muted]only in {escape(name)}: {', '.join(left)}[/]")
+            lines.append(f"[$muted]only in {safe(name)}: {', '.join(left)}[/]")
     changed = len(comparison.regressions) + len(comparison.fixed)
     lines += [
         "",
@@ -104,4 +104,4 @@ def change_line(change: CaseChange) -> str:
     """One case whose verdict changed."""
     mark = "[$error]▼[/]" if change.before == "passed" else "[$success]▲[/]"
     why = " ".join(plain("; ".join(change.reasons)).split())
-    return f"{mark} [b]{escape(f'{change.harness}/{change.id}')}[/]  [$muted]{escape(why[:160])}[/]"
+    return f"{mark} [b]{safe(f'{change.harness}/{change.id}')}[/]  [$muted]{safe(why[:160])}[/]"

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from rich.markup import escape
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Static
 
+from tui.markup import safe
 from tui.widgets.source import document_content
 
 MOST_CHARACTERS = 400_000
@@ -27,7 +27,7 @@ class IncidentView(Vertical):
 
     def show(self, path: Path, text: str, place: int, count: int) -> None:
         """Show a document that is number `place` of `count`, counted from the newest."""
-        head = f"[b]Incident {place + 1} of {count}[/]  [$muted]newest first   {escape(path.name)}[/]"
+        head = f"[b]Incident {place + 1} of {count}[/]  [$muted]newest first   {safe(path.name)}[/]"
         self.query_one("#incident-head", Static).update(head)
         if (path, text) != self._drawn:
             self._drawn = (path, text)

@@ -4,10 +4,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from textual import work
 from textual.widgets import OptionList, Static
 
+from tui.markup import safe
 from tui.screens.gates_reading import GatesReadings, GatesWish, Wanted
 from tui.widgets.dialogs import Choice, confirm
 
@@ -49,7 +49,7 @@ class GatesOrders(_Base):
         self, question: str, detail: str, arguments: tuple[str, ...], title: str = ""
     ) -> None:
         command = f"evals run {' '.join(arguments)}"
-        asked = confirm(question, "Yes, start it", f"{detail}\n[$muted]{escape(command)}[/]")
+        asked = confirm(question, "Yes, start it", f"{detail}\n[$muted]{safe(command)}[/]")
         if await self.app.push_screen_wait(asked) == "yes":
             self.wish.chosen = None
             self.start_job("evals run", arguments, title)
@@ -75,7 +75,7 @@ class GatesOrders(_Base):
         if run is not None:
             count = sum(len(row.cases) - row.passed for row in run.rows)
             detail = (
-                f"{count} cases of {escape(run.name)} did not pass. A look: it clears nothing. Answers that "
+                f"{count} cases of {safe(run.name)} did not pass. A look: it clears nothing. Answers that "
             )
             detail += "the same model gave before come from the cache."
             arguments = self._command("--failed-in", str(run.folder))
@@ -155,7 +155,7 @@ def run_line(entry: "RunEntry", *, is_published: bool) -> str:
     """One run in a list: what it asks, how far it got, how it was decided."""
     name = f"{entry.folder.name:<21}"
     if entry.problem:
-        return f"[$error]![/] {escape(name)} [$muted]damaged[/]"
+        return f"[$error]![/] {safe(name)} [$muted]damaged[/]"
     mark = "[$success]✓[/]" if entry.cleared else "[$error]✗[/]" if entry.decision else "[$warning]■[/]"
     if entry.kind != "complete" and entry.decision:
         mark = "[$muted]·[/]"
@@ -163,6 +163,6 @@ def run_line(entry: "RunEntry", *, is_published: bool) -> str:
     word = {"partial": "a look", "baseline": ""}.get(entry.kind, word) if entry.decision else word
     read = "  [b]import reads it[/]" if is_published else ""
     return (
-        f"{mark} {escape(name)} [$muted]{KIND_WORDS[entry.kind]:<12}{entry.answered:>4}/{entry.asked:<4}[/]"
+        f"{mark} {safe(name)} [$muted]{KIND_WORDS[entry.kind]:<12}{entry.answered:>4}/{entry.asked:<4}[/]"
         f" {word}{read}"
     )

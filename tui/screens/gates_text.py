@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
 
-from rich.markup import escape
-
 from evals.console import span
 from evals.decision import CANARIES, NO_LEAK_CHECK
 from evals.scores import percent
 from tui.feed.evaluation import EvaluationReadings
 from tui.feed.evaluations import Published
 from tui.feed.gate_rows import GateRow
+from tui.markup import safe
 from tui.themes import sign
 from tui.words import ago, bar, duration
 from web4mlx.reports import FinalReport
@@ -48,7 +47,7 @@ def banner(run: EvaluationReadings, published: Published | None, shown_reasons: 
     """The decision of a run, or why there is none."""
     letters, colour, lines = _decision(run, shown_reasons)
     import_line = [] if run.kind == "baseline" else [_import_line(run, published)]
-    notes = [f"[$warning]! {escape(note)}[/]" for note in run.notes]
+    notes = [f"[$warning]! {safe(note)}[/]" for note in run.notes]
     return Banner(letters, colour, (*lines, *import_line, *notes))
 
 
@@ -91,7 +90,7 @@ def _finished(run: EvaluationReadings, shown_reasons: int) -> tuple[str, str, li
     if not run.is_current and run.header is not None:
         asked = run.header.subject.suite_version
         return "OUT OF DATE", "$warning", [
-            f"[$warning]![/] asked with suite {escape(asked)}, which is not the suite of now. "
+            f"[$warning]![/] asked with suite {safe(asked)}, which is not the suite of now. "
             "It clears nothing; [b $primary]r[/] scores it again"
         ]  # fmt: skip
     if run.kind == "partial":
@@ -104,7 +103,7 @@ def _finished(run: EvaluationReadings, shown_reasons: int) -> tuple[str, str, li
     reasons = list(final.reasons or (final.decision,)) if final else []
     leads = ["✗ blocked:", *["✗         "] * shown_reasons]
     lines = [
-        f"[$error]{lead}[/] {escape(reason)}"
+        f"[$error]{lead}[/] {safe(reason)}"
         for lead, reason in zip(leads, reasons[:shown_reasons], strict=False)
     ]
     if len(reasons) > shown_reasons:
@@ -118,24 +117,24 @@ def _import_line(run: EvaluationReadings, published: Published | None) -> str:
     if published.run == run.name:
         return "[$muted]import: reads this decision[/]"
     word = "[$success]✓ cleared[/]" if published.cleared else "[$error]✗ blocked[/]"
-    return f"[$muted]import: reads {escape(published.run)},[/] {word}"
+    return f"[$muted]import: reads {safe(published.run)},[/] {word}"
 
 
 def facts_line(run: EvaluationReadings, width: int) -> str:
     """Run, model, digest, seed, suite, age; as many as fit."""
     header = run.header
     if header is None:
-        return f"[b]{escape(run.name)}[/]"
+        return f"[b]{safe(run.name)}[/]"
     subject = header.subject
     facts = [
         PurePath(subject.model).name, subject.model_sha256[:8] or "no digest", run.kind,
         f"seed {subject.seed}", _age(header.created), f"suite {subject.suite_version}",
         str(subject.engine.get("version") or subject.engine.get("engine") or ""),
     ]  # fmt: skip
-    text, room = f"[b]{escape(run.name)}[/]", width - len(run.name)
+    text, room = f"[b]{safe(run.name)}[/]", width - len(run.name)
     for fact in facts:
         if fact and len(fact) + 2 <= room:
-            text += f"  [$muted]{escape(fact)}[/]"
+            text += f"  [$muted]{safe(fact)}[/]"
             room -= len(fact) + 2
     return text
 
@@ -193,7 +192,7 @@ class Columns:
         interval = span(row.interval) if row.score is not None else "–"
         colour = row_colour(row, "$foreground")
         return (
-            f"[b]{escape(f'{name:<{self.name}}')}[/]{kind}{gate_bar(row, self.bar)} [{colour}]{score:>7}[/]"
+            f"[b]{safe(f'{name:<{self.name}}')}[/]{kind}{gate_bar(row, self.bar)} [{colour}]{score:>7}[/]"
             f"[$muted]{100 * row.threshold:>6.0f} {interval:>10}{self._base(row)}[/] {self._verdict(row)}"
         )
 
@@ -281,19 +280,19 @@ def _met(is_met: bool, text: str) -> str:
 
 def failures_text(row: GateRow, width: int, most: int) -> str:
     """Why cases fail, by reason, with how many; then the figures that decide nothing."""
-    lines = [f"[$warning]![/] {escape(reason)}" for reason in row.reasons]
+    lines = [f"[$warning]![/] {safe(reason)}" for reason in row.reasons]
     largest = max(row.failures.values(), default=1)
     bars = 10
     for reason, number in list(row.failures.items())[:most]:
         text = reason[: max(4, width - bars - 7)]
-        lines.append(f"{number:>4} {bar(number / largest, bars, '$error')} {escape(text)}")
+        lines.append(f"{number:>4} {bar(number / largest, bars, '$error')} {safe(text)}")
     if len(row.failures) > most:
         lines.append(f"[$muted]     and {len(row.failures) - most} more reasons[/]")
     if not row.failures and row.score is not None:
         lines.append("[$success]✓[/] no case failed")
     figures = [f"{name.replace('_', ' ')} {_figure(value)}" for name, value in row.figures.items()]
     if figures:
-        lines.append(f"[$muted]{escape(', '.join(figures))}[/]")
+        lines.append(f"[$muted]{safe(', '.join(figures))}[/]")
     return "\n".join(lines)
 
 
@@ -318,17 +317,17 @@ def canaries_text(row: GateRow | None, width: int) -> str:
     rows = -(-len(cells) // columns)
     lines = []
     for place in range(rows):
-        line = [f"{mark} {escape(f'{_cut(name, room):<{room}}')}" for mark, name in cells[place::rows]]
+        line = [f"{mark} {safe(f'{_cut(name, room):<{room}}')}" for mark, name in cells[place::rows]]
         lines.append(" ".join(line))
     return "\n".join(lines)
 
 
 def rescored_text(run: EvaluationReadings, final: FinalReport) -> str:
     """What the suite of now makes of a run, beside what stands in its reports."""
-    lines = [f"[b]{escape(final.decision)}[/]", "", f"[$muted]{'harness':<20}{'stands':>10}{'now':>10}[/]"]
+    lines = [f"[b]{safe(final.decision)}[/]", "", f"[$muted]{'harness':<20}{'stands':>10}{'now':>10}[/]"]
     for item in final.harnesses:
         row = run.row(item.test_name)
         before = percent(row.score) if row and row.score is not None else "–"
-        lines.append(f"{escape(item.test_name):<20}{before:>10}{percent(item.score):>10}  {sign(item.gate)}")
+        lines.append(f"{safe(item.test_name):<20}{before:>10}{percent(item.score):>10}  {sign(item.gate)}")
     lines += ["", f"canaries {final.canaries_passed} of {final.canaries_total}", "Nothing was written."]
     return "\n".join(lines)

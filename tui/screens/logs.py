@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from rich.markup import escape
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -14,6 +13,7 @@ from textual.widgets.option_list import Option
 
 from tui.actions import Action
 from tui.feed.logfile import LEVELS, Filter, LogFile, list_logs
+from tui.markup import safe
 from tui.place import Place
 from tui.screens.pane import Pane
 from tui.themes import sign
@@ -100,7 +100,7 @@ class Logs(Pane):
         """Read the window that is looked at."""
         wish = self.wish
         knows_jobs = self.dashboard.knows_jobs
-        jobs = [(str(job.log), f"{sign(job.state)} {escape(job.order.title)}") for job in self.dashboard.jobs]
+        jobs = [(str(job.log), f"{sign(job.state)} {safe(job.order.title)}") for job in self.dashboard.jobs]
         logs = [(str(path), log_title(path, self.place.outputs)) for path in list_logs(self.place.outputs)]
         sources = (*jobs, *logs)
         if wish.path is None:
@@ -158,7 +158,7 @@ class Logs(Pane):
         name = (
             path.relative_to(self.place.outputs) if path and path.is_relative_to(self.place.outputs) else path
         )
-        parts = [f"[b]{escape(str(name))}[/]"]
+        parts = [f"[b]{safe(str(name))}[/]"]
         top = self.view.scroll_offset.y
         bottom = min(readings.total, top + self.view.size.height)
         parts.append(f"[$muted]{min(top + 1, bottom):,}–{bottom:,} of {readings.total:,}[/]")
@@ -166,13 +166,13 @@ class Logs(Pane):
         if readings.wish.filter.level != "all":
             parts.append(f"[$warning]{LEVEL_WORDS[readings.wish.filter.level]}[/]")
         if readings.wish.filter.text:
-            parts.append(f"[$warning]with “{escape(readings.wish.filter.text)}”[/]")
+            parts.append(f"[$warning]with “{safe(readings.wish.filter.text)}”[/]")
         if self.wish.search:
-            parts.append(f"[$muted]search “{escape(self.wish.search)}”[/]")
+            parts.append(f"[$muted]search “{safe(self.wish.search)}”[/]")
         if readings.share < 1:
             parts.append(f"[$muted]reading {readings.share:.0%}[/]")
         if readings.problem:
-            parts.append(f"[$error]! {escape(readings.problem)}[/]")
+            parts.append(f"[$error]! {safe(readings.problem)}[/]")
         return "  ".join(parts)
 
     def look(self) -> None:
@@ -286,5 +286,5 @@ class Logs(Pane):
 def log_title(path: Path, outputs: Path) -> str:
     """How a log that belongs to no job is listed: its name, and the run's time."""
     if path.parent == outputs:
-        return escape(path.name)
-    return f"{escape(path.name):<13} [$muted]{escape(path.parent.name.rpartition('_lora_')[2])}[/]"
+        return safe(path.name)
+    return f"{safe(path.name):<13} [$muted]{safe(path.parent.name.rpartition('_lora_')[2])}[/]"

@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-from rich.markup import escape
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.message import Message
@@ -15,6 +14,7 @@ from textual.widgets.option_list import Option
 from tui.actions import Action
 from tui.feed.models import ModelsFeed, ModelsReadings
 from tui.feed.reader import Problem, Reader
+from tui.markup import safe
 from tui.place import Place
 from tui.screens.models_actions import ModelActions
 from tui.screens.models_text import OLLAMA, Entry, disk_text, entries, job_text, looked_text, tag_text
@@ -147,7 +147,7 @@ class Models(ModelActions):
             text = tag_text(tag, self.readings, self.server)
         elif self.wanted.startswith(OLLAMA):
             hint = self.server.hint if self.server else ""
-            text = f"[b]Ollama[/]\n{escape(hint)}\n[$muted]r asks again. Everything else works without it.[/]"
+            text = f"[b]Ollama[/]\n{safe(hint)}\n[$muted]r asks again. Everything else works without it.[/]"
         elif looked is None:
             text = "[$muted]Nothing is here yet.[/]"
         elif self.wanted in ("", str(looked.artifact.path)):

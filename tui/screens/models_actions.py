@@ -3,12 +3,12 @@
 from functools import partial
 from pathlib import Path
 
-from rich.markup import escape
 from textual import work
 from textual.message import Message
 
 from tui.feed.models import ModelsFeed, ModelsReadings
 from tui.feed.reader import Problem, attempt
+from tui.markup import safe
 from tui.screens.pane import Pane
 from tui.widgets.dialogs import confirm
 from tui.words import size
@@ -161,7 +161,7 @@ class ModelActions(Pane):
         self, question: str, yes: str, detail: str, kind: str, arguments: list[str]
     ) -> None:
         """Ask, then start a command."""
-        if await self.app.push_screen_wait(confirm(question, yes, escape(detail))) == "yes":
+        if await self.app.push_screen_wait(confirm(question, yes, safe(detail))) == "yes":
             self.start_job(kind, arguments)
 
     def do_delete(self) -> None:

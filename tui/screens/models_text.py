@@ -9,9 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
 from tui.feed.models import Looked, ModelsReadings
+from tui.markup import safe
 from tui.themes import sign
 from tui.words import ago, size
 from web4mlx.inventory.artifacts import KINDS, Artifact
@@ -77,13 +76,13 @@ def entries(
 
 
 def _ollama_entries(server: Server | None, width: int) -> Iterator[Entry]:
-    where = f"  [$muted]{escape(server.url)} {escape(server.version)}[/]" if server and server.version else ""
+    where = f"  [$muted]{safe(server.url)} {safe(server.version)}[/]" if server and server.version else ""
     yield Entry("", f"[b $primary]Ollama[/]{where}")
     if server is None:
         yield Entry("", "  [$muted]asking …[/]")
     elif server.problem:
-        yield Entry("", f"  [$warning]! {escape(server.problem)}[/]")
-        yield Entry(OLLAMA, f"  [$muted]{escape(server.hint)}[/]")
+        yield Entry("", f"  [$warning]! {safe(server.problem)}[/]")
+        yield Entry(OLLAMA, f"  [$muted]{safe(server.hint)}[/]")
     elif not server.tags:
         yield Entry("", "  [$muted]no model there yet; i on a cleared GGUF imports it[/]")
     for tag in server.tags if server else ():
@@ -94,7 +93,7 @@ def artifact_line(one: Artifact, is_trained: bool, width: int) -> str:
     """Name, size, digest, age and the weightiest mark: as many as fit."""
     marks = ("training",) if is_trained else one.marks
     age = ago(time.time() - one.created) if one.created else ""
-    mark = MARK_SIGNS.get(marks[0], escape(marks[0])) if marks else WHOLE
+    mark = MARK_SIGNS.get(marks[0], safe(marks[0])) if marks else WHOLE
     return _line(one.name, one.size_bytes, one.digest, age, mark, width)
 
 
@@ -110,7 +109,7 @@ def _line(name: str, count: int, digest: str, age: str, mark: str, width: int) -
     with_age = with_digest and room - DIGEST_WIDTH - AGE_WIDTH >= 28
     room -= DIGEST_WIDTH * with_digest + AGE_WIDTH * with_age
     shown = name if len(name) <= room else f"{name[: room // 2 - 1]}…{name[len(name) - (room - room // 2) :]}"
-    parts = [f"  {escape(f'{shown:<{max(room, 0)}}')}{size(count):>{SIZE_WIDTH}}"]
+    parts = [f"  {safe(f'{shown:<{max(room, 0)}}')}{size(count):>{SIZE_WIDTH}}"]
     if with_digest:
         parts.append(f"[$muted]{digest.removeprefix('sha256:')[:8]:>{DIGEST_WIDTH}}[/]")
     if with_age:
@@ -139,18 +138,18 @@ def looked_text(looked: Looked, is_trained: bool, width: int) -> str:
     rows = [("size", size(one.size_bytes)), ("sha256", clip(one.digest, width - FIELD) or NO_DIGEST)]
     if one.created:
         rows.append(("made", f"{_moment(one.created)} [$muted]{ago(time.time() - one.created)}[/]"))
-    rows.append(("state", "  ".join(MARK_SIGNS.get(mark, escape(mark)) for mark in marks) or WHOLE))
+    rows.append(("state", "  ".join(MARK_SIGNS.get(mark, safe(mark)) for mark in marks) or WHOLE))
     if looked.imported:
-        rows.append(("imported", escape(_imported(looked.imported))))
-    rows.append(("where", f"[$muted]{escape(os.path.relpath(one.path))}[/]"))
-    title = f"[b]{escape(one.name)}[/]  [$muted]{KIND_WORDS[one.kind]}, {escape(one.detail)}[/]"
+        rows.append(("imported", safe(_imported(looked.imported))))
+    rows.append(("where", f"[$muted]{safe(os.path.relpath(one.path))}[/]"))
+    title = f"[b]{safe(one.name)}[/]  [$muted]{KIND_WORDS[one.kind]}, {safe(one.detail)}[/]"
     lines = [title, *(_field(name, text) for name, text in rows)]
     if looked.origins:
         lines += ["", "[b]Made from[/]", *tree(looked.origins)]
     elif not one.is_finished:
         lines += ["", "[$muted]It has no manifest yet: nothing says what it is made from.[/]"]
     if looked.children:
-        lines += ["", "[b]Made from it[/]", *(f"  {escape(name)}" for name in looked.children)]
+        lines += ["", "[b]Made from it[/]", *(f"  {safe(name)}" for name in looked.children)]
     return "\n".join([*lines, *_recorded(one, width)])
 
 
@@ -183,7 +182,7 @@ def tree(origins: tuple[Origin, ...], indent: str = "") -> Iterator[str]:
         role, _, name = origin.role.partition(":")
         name = name or Path(origin.path).name
         yield (
-            f"[$faint]{indent}{branch}[/][$muted]{escape(role)}[/] {escape(name)} "
+            f"[$faint]{indent}{branch}[/][$muted]{safe(role)}[/] {safe(name)} "
             f"[$muted]{origin.sha256[:8]}[/] {STATES[origin.state]}"
         )
         yield from tree(origin.origins, indent + below)
@@ -204,7 +203,7 @@ def _recorded(one: Artifact, width: int) -> Iterator[str]:
             names = max(len(name) for name, _ in flat) + 2
             for name, value in flat:
                 shown = clip(value, width - names) if HEXADECIMAL.fullmatch(value) else value
-                yield f"[$muted]{escape(f'{name:<{names}}')}[/]{escape(shown)}"
+                yield f"[$muted]{safe(f'{name:<{names}}')}[/]{safe(shown)}"
 
 
 def flatten(content: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -225,14 +224,14 @@ def flatten(content: dict[str, Any], above: str = "") -> Iterator[tuple[str, str
 def tag_text(tag: Tag, readings: ModelsReadings, server: Server) -> str:
     """One tag in full, with the GGUF that it was imported from as far as records tell."""
     shares = [other.name for other in server.tags if other.digest == tag.digest and other is not tag]
-    rows = [("size", size(tag.size_bytes)), ("digest", escape(tag.digest)),
+    rows = [("size", size(tag.size_bytes)), ("digest", safe(tag.digest)),
             ("role", ROLE_SIGNS.get(tag.role, tag.role))]  # fmt: skip
     if tag.modified:
         rows.append(("changed", f"{_moment(tag.modified)} [$muted]{ago(time.time() - tag.modified)}[/]"))
     if shares:
-        rows.append(("same as", escape(", ".join(shares))))
+        rows.append(("same as", safe(", ".join(shares))))
     rows.append(("from", _source(tag, readings)))
-    return "\n".join([f"[b]{escape(tag.name)}[/]", *(_field(name, text) for name, text in rows)])
+    return "\n".join([f"[b]{safe(tag.name)}[/]", *(_field(name, text) for name, text in rows)])
 
 
 def _source(tag: Tag, readings: ModelsReadings) -> str:
@@ -241,7 +240,7 @@ def _source(tag: Tag, readings: ModelsReadings) -> str:
     for one in readings.artifacts:
         record = import_of(one) if one.kind == "gguf" else None
         if record is not None and tag.digest in record.outputs.values():
-            return f"{escape(one.name)} [$muted]{one.digest[:8]}[/]"
+            return f"{safe(one.name)} [$muted]{one.digest[:8]}[/]"
     return "[$muted]no import record of these outputs names it[/]"
 
 
@@ -252,4 +251,4 @@ def clip(text: str, width: int) -> str:
 
 def job_text(kind: str, state: str, took: str) -> str:
     """What runs that concerns models."""
-    return f"{sign(state)} [b]{escape(kind)}[/] [$muted]{took}[/]"
+    return f"{sign(state)} [b]{safe(kind)}[/] [$muted]{took}[/]"

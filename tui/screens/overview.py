@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rich.markup import escape
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Static
@@ -15,6 +14,7 @@ from tui.feed.machine import MachineReadings, read_machine
 from tui.feed.run import RunFeed, RunReadings, list_runs
 from tui.feed.stages import StageFeed, StageRow
 from tui.jobs.record import Job
+from tui.markup import safe
 from tui.place import Place
 from tui.screens.pane import Pane
 from tui.screens.training_pictures import loss_picture
@@ -97,8 +97,8 @@ class Overview(Pane):
         """Draw all of it."""
         self.advice = readings.advice
         label = readings.advice.label
-        key = f"\n[b $primary]⏎[/] {escape(label)}" if label else ""
-        self.query_one("#advice", Static).update(f"{escape(readings.advice.text)}{key}")
+        key = f"\n[b $primary]⏎[/] {safe(label)}" if label else ""
+        self.query_one("#advice", Static).update(f"{safe(readings.advice.text)}{key}")
         width = self.query_one("#stages-box").scrollable_content_region.width
         now = time.time()
         lines = [stage_line(row, width, now) for row in readings.stages]
@@ -107,7 +107,7 @@ class Overview(Pane):
         if readings.run is not None:
             last = float(readings.run.step.total_steps if readings.run.step else 1)
             self.query_one("#overview-loss", Plot).show(loss_picture(readings.run, None, last, False))
-            self.query_one("#loss-box").border_title = readings.run.name
+            self.query_one("#loss-box").border_title = safe(readings.run.name)
         width = self.query_one("#machine-box").content_size.width
         self.query_one("#machine", Static).update(machine_text(readings.machine, width))
 
@@ -152,9 +152,9 @@ def stage_line(row: StageRow, width: int, now: float) -> str:
     took = duration(row.duration_s) if row.duration_s is not None else ""
     room = width - 14 - word_width - 11
     if row.state == "running" and row.share is not None:
-        rest = f"{bar(row.share, min(20, max(6, room // 3)), '$accent')} {row.share:4.0%} {escape(row.note)}"
+        rest = f"{bar(row.share, min(20, max(6, room // 3)), '$accent')} {row.share:4.0%} {safe(row.note)}"
     elif row.state in ("failed", "stopped") or (row.state == "todo" and row.note):
-        rest = escape(_cut(row.note, room))
+        rest = safe(_cut(row.note, room))
     else:
         rest = _artifact(row, room, now)
     muted = "[$muted]" if row.state == "todo" else "[b]"
@@ -176,7 +176,7 @@ def _artifact(row: StageRow, room: int, now: float) -> str:
     space = max(0, room - tail)
     if len(artifact) > space:
         artifact = "…" + artifact[len(artifact) - space + 1 :] if space > 1 else ""
-    return f"{escape(artifact):<{space}}{parts}"
+    return f"{safe(artifact):<{space}}{parts}"
 
 
 def _cut(text: str, width: int) -> str:
@@ -197,7 +197,7 @@ def jobs_text(jobs: tuple[Job, ...], now: float) -> str:
         state = sign(job.state)
         pad = " " * max(1, 12 - _plain_width(state))
         took = duration((job.ended or now) - job.started) if job.started else "waits"
-        lines.append(f"{state}{pad}{escape(job.order.title)}  [$muted]{took}[/]")
+        lines.append(f"{state}{pad}{safe(job.order.title)}  [$muted]{took}[/]")
     return "\n".join(lines) or "[$muted]none yet; what is started here goes on without the dashboard[/]"
 
 
@@ -212,7 +212,7 @@ def machine_text(machine: MachineReadings, width: int) -> str:
     if machine.swap:
         share = machine.swap_used / machine.swap
         gauges.insert(2, ("swap", share, _of(machine.swap_used, machine.swap)))
-    lines = [f"[b]{escape(machine.chip)}[/]"]
+    lines = [f"[b]{safe(machine.chip)}[/]"]
     for name, share, text in gauges:
         colour = "$error" if share > FULL else "$warning" if share > WARM else "$primary"
         lines.append(f"[$muted]{name:<7}[/]{bar(share, bar_width, colour)} {share:4.0%}  [$muted]{text}[/]")
@@ -221,7 +221,7 @@ def machine_text(machine: MachineReadings, width: int) -> str:
     if machine.working_set:
         lines.append(f"[$muted]Metal may use[/] {size(machine.working_set)}")
     lines.append(f"[$muted]heat[/]   {machine.thermal or 'not known'}")
-    lines.append(f"[$muted]lease[/]  {escape(machine.lease) or 'free'}")
+    lines.append(f"[$muted]lease[/]  {safe(machine.lease) or 'free'}")
     return "\n".join(lines)
 
 

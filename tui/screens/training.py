@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from rich.markup import escape
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Grid, Horizontal, Vertical, VerticalScroll
@@ -14,6 +13,7 @@ from tui.actions import Action
 from tui.feed.reader import Problem
 from tui.feed.run import RunFeed, RunReadings, list_runs
 from tui.jobs.stop import stop, stop_process
+from tui.markup import safe
 from tui.place import Place
 from tui.screens.pane import Pane
 from tui.screens.training_pictures import loss_picture, small_picture
@@ -146,7 +146,7 @@ class Training(Pane):
     async def do_start(self) -> None:
         """Ask, then start a run."""
         command = f"web4mlx train --config {self.place.config}"
-        question = confirm("Start a new training run?", "Yes, start it", escape(command))
+        question = confirm("Start a new training run?", "Yes, start it", safe(command))
         if await self.app.push_screen_wait(question) == "yes":
             self.chosen = None
             self.start_job("train", self.place.config_arguments)
@@ -190,7 +190,7 @@ class Training(Pane):
     async def _ask_for_run(self, title: str, first: list[tuple[str, str]]) -> str | None:
         current = self.readings.run.folder if self.readings.run else None
         options = [
-            (str(folder), escape(folder.name) + (" [$muted](shown)[/]" if folder == current else ""))
+            (str(folder), safe(folder.name) + (" [$muted](shown)[/]" if folder == current else ""))
             for folder in self.readings.runs
         ]
         return await self.app.push_screen_wait(Choice(title, [*first, *options]))
@@ -218,8 +218,8 @@ def one_line(run: RunReadings) -> str:
     """What a narrow terminal shows instead of the side: the newest warning, or what the model said last."""
     if run.warnings:
         newest = run.warnings[0]
-        return f"{sign('warning')} {escape(newest.message)} [$muted]{escape(newest.advice)}[/]"
+        return f"{sign('warning')} {safe(newest.message)} [$muted]{safe(newest.advice)}[/]"
     if run.samples:
         sample = run.samples[0]
-        return f"[$muted]at step {sample.step} it says[/] {escape(one_line_of(sample.answer))}"
+        return f"[$muted]at step {sample.step} it says[/] {safe(one_line_of(sample.answer))}"
     return f"[$muted]{len(run.checkpoints)} checkpoints, no warnings[/]"

@@ -3,9 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from rich.markup import escape
-
 from tui.feed.run import RunReadings
+from tui.markup import safe
 from tui.themes import sign
 from tui.words import ago, bar, duration, short, size
 from web4mlx import events
@@ -17,17 +16,17 @@ QUIET_S = 120.0
 
 def head_text(run: RunReadings, width: int) -> str:
     """Two lines: the run's name and state; how far it is."""
-    where = f"[b]{escape(run.name)}[/]  {sign(run.state)}"
+    where = f"[b]{safe(run.name)}[/]  {sign(run.state)}"
     notes = []
     if run.progress is not None and run.state in ("running", "starting"):
-        notes.append(f"{escape(run.progress.message)} {run.progress.done}/{run.progress.total}")
+        notes.append(f"{safe(run.progress.message)} {run.progress.done}/{run.progress.total}")
     silent_s = max(0.0, time.time() - run.last_event)
     if run.state == "running" and silent_s > QUIET_S:
         notes.append(f"[$warning]! silent for {duration(silent_s)}[/]")
     if run.state == "gone":
         notes.append("the run folder was deleted; this is what was read before")
     elif run.problem:
-        notes.append(f"[$warning]! the event log: {escape(run.problem)}[/]")
+        notes.append(f"[$warning]! the event log: {safe(run.problem)}[/]")
     if run.garbage:
         notes.append(f"[$warning]! {run.garbage} lines of the log are no events[/]")
     first = "  ".join([where, *notes])
@@ -67,7 +66,7 @@ def facts_text(run: RunReadings, other: RunReadings | None, memory_limit: float)
         ]
         if step.skipped_steps:
             rows.append(("skipped", f"[$warning]! {step.skipped_steps} steps[/]"))
-    rows += [(name[: NAME - 1], escape(str(value))) for name, value in run.plan.items() if name != "steps"]
+    rows += [(name[: NAME - 1], safe(str(value))) for name, value in run.plan.items() if name != "steps"]
     lines = [f"[$muted]{name:<{NAME}}[/]{value}" for name, value in rows]
     return "\n".join(["[b]Run[/]", *lines, "", *_checkpoints(run)])
 
@@ -107,7 +106,7 @@ def newest_sample_text(run: RunReadings) -> str:
     sample = asked[-1]
     steps = len({other.step for other in run.samples})
     lines = ["", f"[b]It says[/] [$muted]at {_when_said(step)}; a: all {steps}[/]"]
-    lines += [f"[$muted]? {escape(one_line_of(sample.prompt))}[/]", escape(_said(sample)), ""]
+    lines += [f"[$muted]? {safe(one_line_of(sample.prompt))}[/]", safe(_said(sample)), ""]
     return "\n".join(lines)
 
 
@@ -119,7 +118,7 @@ def samples_text(run: RunReadings) -> str:
         if sample.step != step:
             step = sample.step
             blocks.append(f"[b $accent]{_when_said(step)}[/]")
-        blocks.append(f"[$muted]? {escape(sample.prompt)}[/]\n{escape(_said(sample))}\n")
+        blocks.append(f"[$muted]? {safe(sample.prompt)}[/]\n{safe(_said(sample))}\n")
     return "\n".join(blocks)
 
 
@@ -147,7 +146,7 @@ def warnings_text(run: RunReadings, limit: int = 4) -> str:
         return ""
     lines = ["", f"[b]Warnings[/] [$muted]{len(run.warnings)}[/]"]
     for warning in run.warnings[:limit]:
-        lines.append(f"[$warning]![/] {escape(warning.message)}")
+        lines.append(f"[$warning]![/] {safe(warning.message)}")
         if warning.advice:
-            lines.append(f"  [$muted]{escape(warning.advice)}[/]")
+            lines.append(f"  [$muted]{safe(warning.advice)}[/]")
     return "\n".join(lines)

@@ -2,12 +2,13 @@
 
 from typing import ClassVar
 
-from rich.markup import escape
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
+
+from tui.markup import safe
 
 
 class Ask(ModalScreen[str | None]):
@@ -28,7 +29,7 @@ class Ask(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """Question and field."""
         with Vertical(classes="dialog"):
-            yield Static(f"[b]{escape(self.question)}[/]", classes="dialog-title")
+            yield Static(f"[b]{safe(self.question)}[/]", classes="dialog-title")
             yield Input(self.value, placeholder=self.placeholder)
             yield Static("[$muted]⏎ take it   esc cancel[/]", classes="dialog-keys")
 

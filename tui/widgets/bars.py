@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 from tui.actions import Action
 from tui.jobs.record import Job
+from tui.markup import safe
 from tui.themes import sign
 from tui.words import duration
 
@@ -22,13 +23,13 @@ class TopBar(Horizontal):
 
     def compose(self) -> ComposeResult:
         """Place, what is waited for, jobs."""
-        yield Static(f"[b $primary]web4mlx[/]  [$muted]{self.place}[/]", id="place")
+        yield Static(f"[b $primary]web4mlx[/]  [$muted]{safe(self.place)}[/]", id="place")
         yield Static("", id="waiting")
         yield Static("", id="activity")
 
     def show_waiting(self, what: str) -> None:
         """Say what a screen has been waiting for; empty when for nothing."""
-        self.query_one("#waiting", Static).update(f"[$warning]! {what}[/]   " if what else "")
+        self.query_one("#waiting", Static).update(f"[$warning]! {safe(what)}[/]   " if what else "")
 
     def show_jobs(self, jobs: Sequence[Job], now: float) -> None:
         """Say what runs and what waits."""

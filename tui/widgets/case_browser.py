@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rich.markup import escape
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
@@ -11,6 +10,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.feed.gate_rows import GateRow
+from tui.markup import safe
 from tui.themes import sign
 from tui.widgets.source import answer_content, plain
 from tui.words import duration
@@ -120,13 +120,13 @@ class CaseBrowser(Vertical):
         return not self.search or any(self.search.lower() in text.lower() for text in texts)
 
     def _head(self, row: GateRow) -> str:
-        parts = [f"[b]{escape(row.title)}[/]", f"{row.passed} of {len(row.cases)} passed"]
+        parts = [f"[b]{safe(row.title)}[/]", f"{row.passed} of {len(row.cases)} passed"]
         if self.only_failing:
             parts.append(f"[$warning]only the {len(self.shown)} that did not pass[/]")
         else:
             parts.append(f"{len(self.shown)} shown" if self.search else "all shown")
         if self.search:
-            parts.append(f"[$warning]with “{escape(self.search)}”[/]")
+            parts.append(f"[$warning]with “{safe(self.search)}”[/]")
         if row.done < row.asked:
             parts.append(f"[$accent]{row.asked - row.done} not answered yet[/]")
         return "  [$muted]·[/]  ".join(parts)
@@ -147,11 +147,11 @@ class CaseBrowser(Vertical):
         if other is None:
             title, beside = "", Content.styled(self.beside.missing, "$muted")
         else:
-            title = f"{sign(other.verdict)} [$muted]{escape(case_facts(other))}[/]"
+            title = f"{sign(other.verdict)} [$muted]{safe(case_facts(other))}[/]"
             beside = answer_content(other.response)
         self._fill(
             facts_text(case), asked, "[b $muted]Answered[/]", text,
-            f"[b $muted]{escape(self.beside.label)}[/]  {title}", beside,
+            f"[b $muted]{safe(self.beside.label)}[/]  {title}", beside,
         )  # fmt: skip
         self.query_one("#case-view", VerticalScroll).scroll_home(animate=False)
 
@@ -229,7 +229,7 @@ def case_line(case: CaseReport) -> str:
     """One case in one line: verdict, id, and why not or the question."""
     rest = "; ".join(case.reasons) if case.reasons else case.prompt
     rest = " ".join(plain(rest).split())
-    return f"{MARKS[case.verdict]} [b]{escape(f'{case.id:<24}')}[/] [$muted]{escape(rest[:160])}[/]"
+    return f"{MARKS[case.verdict]} [b]{safe(f'{case.id:<24}')}[/] [$muted]{safe(rest[:160])}[/]"
 
 
 def case_facts(case: CaseReport) -> str:
@@ -242,18 +242,18 @@ def case_facts(case: CaseReport) -> str:
 
 def facts_text(case: CaseReport) -> str:
     """Verdict, name and reasons of a case."""
-    told = f"[$muted]{escape(case.category)}  {case_facts(case)}[/]"
-    head = f"{sign(case.verdict)}  [b]{escape(case.id)}[/]  {told}"
-    lines = [head, *(f"  [$error]•[/] {escape(plain(reason))}" for reason in case.reasons)]
+    told = f"[$muted]{safe(case.category)}  {case_facts(case)}[/]"
+    head = f"{sign(case.verdict)}  [b]{safe(case.id)}[/]  {told}"
+    lines = [head, *(f"  [$error]•[/] {safe(plain(reason))}" for reason in case.reasons)]
     readings = ", ".join(
         f"{name.replace('_', ' ')}: {_reading(value)}"
         for name, value in case.figures.items()
         if name != "expected"
     )
     if "expected" in case.figures:
-        lines.append(f"  [$muted]expected: {escape(str(case.figures['expected']))}[/]")
+        lines.append(f"  [$muted]expected: {safe(str(case.figures['expected']))}[/]")
     if readings:
-        lines.append(f"  [$muted]{escape(readings)}[/]")
+        lines.append(f"  [$muted]{safe(readings)}[/]")
     return "\n".join(lines) + "\n"
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rich.markup import escape
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
+
+from tui.markup import safe
 
 
 class Choice(ModalScreen[str | None]):
@@ -30,7 +31,7 @@ class Choice(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """Question, detail, answers."""
         with Vertical(classes="dialog"):
-            yield Static(f"[b]{escape(self.question)}[/]", classes="dialog-title")
+            yield Static(f"[b]{safe(self.question)}[/]", classes="dialog-title")
             if self.detail:
                 yield Static(self.detail, classes="dialog-detail")
             yield OptionList(*(Option(text, id=answer) for answer, text in self.options))
@@ -68,7 +69,7 @@ class Reading(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Heading and text."""
         with Vertical(classes="dialog wide"):
-            yield Static(f"[b]{escape(self.heading)}[/]", classes="dialog-title")
+            yield Static(f"[b]{safe(self.heading)}[/]", classes="dialog-title")
             with VerticalScroll(id="reading"):
                 yield Static(self.text)
             yield Static("[$muted]↑ ↓ scroll   esc close[/]", classes="dialog-keys")

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from rich.markup import escape
 from textual.widgets import Static
 
 from tui.feed.reader import Problem
+from tui.markup import safe
 from tui.words import short_path
 
 LAST_LINES = 6
@@ -22,12 +22,12 @@ class ProblemPanel(Static):
 
     def show(self, problem: Problem, log: Path | None = None, lines: tuple[str, ...] = ()) -> None:
         """Show a problem, with the last lines of its log."""
-        parts = [f"[b $error]✗ {escape(problem.cause)}[/]"]
+        parts = [f"[b $error]✗ {safe(problem.cause)}[/]"]
         if problem.hint:
-            parts.append(f"[b]Hint[/]  {escape(problem.hint)}")
-        parts += [f"[$muted]  {escape(line)}[/]" for line in lines]
+            parts.append(f"[b]Hint[/]  {safe(problem.hint)}")
+        parts += [f"[$muted]  {safe(line)}[/]" for line in lines]
         if log is not None:
-            parts.append(f"[b]Log[/]   [$muted]{escape(short_path(log))}[/]")
+            parts.append(f"[b]Log[/]   [$muted]{safe(short_path(log))}[/]")
         parts.append("[$muted]esc closes this, y copies it[/]")
         self.plain = "\n".join([problem.cause, problem.hint, *lines, str(log or "")]).strip()
         self.update("\n".join(parts))
