@@ -16,11 +16,13 @@ from typer.testing import CliRunner
 
 from tests.rag_sources import OLD, RULES, START, VERSION, WordEmbedder, write_files, write_tools
 from tests.unit.test_rag_markers import trained_run
+from web4mlx.artifacts import new_manifest, read_manifest, write_manifest
 from web4mlx.cli.rag import register
 from web4mlx.errors import CheckFailed, MissingPrerequisite, UsageError
 from web4mlx.events import EventLog
 from web4mlx.rag.build import BuildRequest, build_store
 from web4mlx.rag.documents import COLLECTIONS
+from web4mlx.rag.findings import CheckReport
 from web4mlx.rag.on_server import FACT, next_end
 from web4mlx.rag.retrieve import Query, Retriever
 from web4mlx.rag.store import open_store
@@ -96,6 +98,17 @@ def test_counts_that_are_not_expected_fail_the_check(place: Path) -> None:
         run("check", "--db", str(place / "db"), "--expect", "demo")
     with pytest.raises(UsageError, match="--expect nothing"):
         run("check", "--db", str(place / "db"), "--expect", "nothing")
+
+
+def test_a_kept_report_is_no_longer_the_pipelines(place: Path, tmp_path: Path) -> None:
+    record = tmp_path / "rag_check.json"
+    record.write_text("{}")
+    write_manifest(record, new_manifest("rag check"))
+    with pytest.raises(CheckFailed, match="counts"):
+        run("check", "--db", str(place / "db"), "--expect", "demo", "--record", str(record))
+    kept = CheckReport.model_validate_json(record.read_bytes())
+    assert not kept.passed
+    assert read_manifest(record) is None
 
 
 def test_marks_come_from_options_and_from_a_training(place: Path, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from tests.dashboards import (
     snippet,
     wait_for,
     wait_until,
-    write_job_folder,
 )
 from tests.stores import store_place, write_store
 from tui.jobs import kinds
@@ -273,8 +272,16 @@ def test_check_build_and_marks_start_the_commands_of_the_program(
 
     drive(place, steps, size, first="rag")
     mark, build, check = (list(job.order.command[3:]) for job in list_jobs(place.outputs))
-    assert check == [*db, "--json"]
-    assert build == [str(made / "repo"), "--tools", str(made / "tools"), *db, "--rebuild"]
+    assert check == [*db, "--record", str(place.outputs / "rag_check.json")]
+    assert build == [
+        str(made / "repo"),
+        "--tools",
+        str(made / "tools"),
+        *db,
+        "--record",
+        str(place.outputs / "rag_build.json"),
+        "--rebuild",
+    ]
     assert mark == ["--batch", "b 1", "--date", "2026-01-02", "--where", "is_negative=false", *db]
 
 
@@ -285,7 +292,9 @@ def test_the_real_commands_check_mark_and_unmark(tmp_path: Path, own: Path) -> N
         await wait_for(pilot, "not checked yet")
         await pilot.press("c")
         await wait_for(pilot, "✓ passed", "known items", "semantic")
-        await pilot.press("m")
+        await pilot.press("1")
+        await wait_for(pilot, "rag_check.json")
+        await pilot.press("5", "m")
         await wait_for(pilot, "Mark what was trained")
         pilot.app.screen.query_one("#field-batch", Input).value = "batch_001"
         pilot.app.screen.query_one("#field-collections", Input).value = "tool_examples"
@@ -333,18 +342,3 @@ def test_a_missing_sample_is_generated_and_an_unnamed_source_asked_for(tmp_path:
 
     drive(nameless, name_it, first="rag")
     assert list_jobs(place.outputs)[0].order.command[3] == str(made / "repo")
-
-
-def test_a_check_without_a_report_leaves_the_one_before(tmp_path: Path, made: Path) -> None:
-    place = store_place(tmp_path, made)
-    shutil.copy(made / "passed.json", place.outputs / "rag_check.json")
-    folder = write_job_folder(
-        place.outputs, "20990101_120000_00_rag_check", "half of a {\n", kind="rag check"
-    )
-    (folder / "pid.json").write_text('{"pid": 999999, "started": "1"}')
-    (folder / "exit.json").write_text('{"code": 1, "ended": 4e9}')
-
-    async def steps(pilot: Pilot[int]) -> None:
-        await wait_for(pilot, "✓ passed", "known items")
-
-    drive(place, steps, first="rag")

@@ -12,10 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.dashboards import wait_until, write_job_folder
+from tests.dashboards import wait_until
 from tests.rag_sources import BUS, START, VERSION, WordEmbedder, build, write_files, write_tools
 from tui.feed.job_output import Output, read_output
-from tui.jobs.record import list_jobs
 from tui.retrieval.asker import Asker, Stopped
 from tui.retrieval.documents import read_document
 from tui.retrieval.facts import Batch, StoreFeed
@@ -110,26 +109,21 @@ def test_the_result_is_found_between_what_else_a_job_printed(tmp_path: Path) -> 
     assert read_output(tmp_path / "none").problem
 
 
-def test_the_newest_check_counts_wherever_it_was_made(tmp_path: Path) -> None:
-    outputs = tmp_path / "outputs"
-    outputs.mkdir()
-    feed = CheckFeed(outputs)
-    assert feed.read(()).report is None
+def test_the_check_is_read_again_when_another_one_was_kept(tmp_path: Path) -> None:
+    feed = CheckFeed(tmp_path)
+    assert feed.read().report is None
     report = CheckReport(store="x/generation-1", expected="none", findings=())
-    (outputs / "rag_check.json").write_text(report.model_dump_json())
-    os.utime(outputs / "rag_check.json", (1000, 1000))
-    assert feed.read(()).report == report
-    assert feed.read(()).is_of(Path("y/generation-1"))
+    (tmp_path / "rag_check.json").write_text(report.model_dump_json())
+    assert feed.read().report == report
+    assert feed.read().is_of(Path("y/generation-1"))
     failed = Finding(name="counts", verdict="failed", detail="[b] is [=no] tag")
     newer = report.model_copy(update={"findings": (failed,)})
-    log = f"      failed  counts\n{newer.model_dump_json(indent=2)}\nerror: counts\n"
-    folder = write_job_folder(outputs, "20260101_120000_00_rag_check", log, kind="rag check")
-    (folder / "pid.json").write_text('{"pid": 999999, "started": "1"}')
-    (folder / "exit.json").write_text('{"code": 1, "ended": 2000}')
-    assert feed.read(list_jobs(outputs)).report == newer
-    (outputs / "rag_check.json").write_text("{")
-    (folder / "output.log").write_text("cut short")
-    assert "cannot be read" in feed.read(list_jobs(outputs)).problem
+    (tmp_path / "rag_check.json").write_text(newer.model_dump_json())
+    assert feed.read().report == newer
+    (tmp_path / "rag_check.json").write_text("{")
+    assert "cannot be read" in feed.read().problem
+    (tmp_path / "rag_check.json").unlink()
+    assert feed.read().report is None
 
 
 def test_expectations_are_those_the_check_takes() -> None:

@@ -1,19 +1,13 @@
-"""The newest check and build of a store: those of the pipeline, and those that were started here as jobs."""
+"""The newest check of a store, as its record says: the pipeline's, or that of a check started here."""
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
-from tui.feed.job_output import newest, read_output
-from tui.jobs.record import Job
 from web4mlx.rag.findings import CheckReport
 from web4mlx.rag.settings import Expectation, RagSettings
 from web4mlx.store_stages import CHECK
-
-Parse = Callable[[Any], CheckReport]
 
 
 @dataclass(frozen=True)
@@ -30,46 +24,33 @@ class Checked:
 
 
 class CheckFeed:
-    """Finds the newest check.
+    """Reads the newest check.
 
     Args:
-        outputs: The outputs folder; the pipeline keeps its check there.
+        outputs: The outputs folder, where its record is.
     """
 
     def __init__(self, outputs: Path) -> None:
         self.record = outputs / CHECK
-        self._known: dict[tuple[Path, int, int], Checked] = {}
+        self._version: tuple[int, int] | None = None
+        self._known = Checked()
 
-    def read(self, jobs: Iterable[Job]) -> Checked:
-        """The newest check that has a report; an empty one without any."""
-        found = [self._read(self.record, lambda path: CheckReport.model_validate_json(path.read_bytes()))]
-        job = newest(jobs, "rag check", lambda job: not job.is_alive and job.code in (0, 1))
-        if job is not None:
-            found.append(self._read(job.log, of_job))
-        return max(found, key=lambda one: one.when)
-
-    def _read(self, path: Path, parse: Callable[[Path], CheckReport | None]) -> Checked:
+    def read(self) -> Checked:
+        """The newest check; an empty one when there is none."""
         try:
-            stat = path.stat()
+            stat = self.record.stat()
         except OSError:
             return Checked()
-        key = (path, stat.st_mtime_ns, stat.st_size)
-        if key not in self._known:
-            try:
-                report = parse(path)
-                known = Checked(report, stat.st_mtime if report else 0.0)
-            except (OSError, ValidationError) as error:
-                known = Checked(None, stat.st_mtime, f"{path.name} cannot be read: {first_line(error)}")
-            self._known = {key: known} | {
-                other: one for other, one in self._known.items() if other[0] != path
-            }
-        return self._known[key]
+        version = (stat.st_mtime_ns, stat.st_size)
+        if version != self._version:
+            self._version, self._known = version, self._read(stat.st_mtime)
+        return self._known
 
-
-def of_job(log: Path) -> CheckReport | None:
-    """The report that a job printed with `--json`; None when it printed none."""
-    result = read_output(log).result()
-    return CheckReport.model_validate(result) if isinstance(result, dict) else None
+    def _read(self, when: float) -> Checked:
+        try:
+            return Checked(CheckReport.model_validate_json(self.record.read_bytes()), when)
+        except (OSError, ValidationError) as error:
+            return Checked(None, when, f"{self.record.name} cannot be read: {first_line(error)}")
 
 
 def first_line(error: Exception) -> str:

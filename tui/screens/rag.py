@@ -119,7 +119,7 @@ class Rag(StoreDialogs):
         settings = load_store_settings(self.place.settings.rag.settings)
         busy = next((job for kind in WRITING if (job := alive(jobs, kind))), None)
         line = "".join(read_output(busy.log, 4096).lines[-1:]) if busy else ""
-        readings = RagReadings(None, self.checks.read(jobs), settings, busy, line)
+        readings = RagReadings(None, self.checks.read(), settings, busy, line)
         try:
             facts = self.feed.read()
             document = read_document(self.feed.folder, self.wanted) if facts and self.wanted else None

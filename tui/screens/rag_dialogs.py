@@ -14,7 +14,9 @@ from tui.screens.pane import Pane
 from tui.widgets.dialogs import Choice, confirm
 from tui.widgets.form import Field, Form
 from web4mlx.errors import Web4Error
+from web4mlx.last_stages import MARKS
 from web4mlx.rag.documents import COLLECTIONS
+from web4mlx.store_stages import BUILD, CHECK
 
 
 class StoreDialogs(Pane):
@@ -29,6 +31,10 @@ class StoreDialogs(Pane):
         settings = self.place.settings
         return ("--db", str(settings.store), "--config", settings.rag.settings)
 
+    def record(self, name: str) -> tuple[str, str]:
+        """The option by which a command leaves its report where the pipeline leaves its own."""
+        return ("--record", str(self.place.outputs / name))
+
     def empty_text(self) -> str:
         """What there is to do when there is no store."""
         rag = self.place.settings.rag
@@ -41,7 +47,8 @@ class StoreDialogs(Pane):
 
     def do_check(self) -> None:
         """Check the store."""
-        self.start_job("rag check", [*self.store_arguments, "--json"], "web4mlx rag check")
+        arguments = [*self.store_arguments, *self.record(CHECK)]
+        self.start_job("rag check", arguments, "web4mlx rag check")
 
     @work
     async def do_build(self) -> None:
@@ -66,7 +73,13 @@ class StoreDialogs(Pane):
         )
         if how is not None:
             named = ["--tools", str(tools)] if tools else []
-            arguments = [str(source), *named, *self.store_arguments, *([how] if how else [])]
+            arguments = [
+                str(source),
+                *named,
+                *self.store_arguments,
+                *self.record(BUILD),
+                *([how] if how else []),
+            ]
             self.start_job("rag build", arguments, f"web4mlx rag build {source}")
 
     async def _generate(self, source: Path, scale: str, seed: int) -> None:
@@ -86,7 +99,8 @@ class StoreDialogs(Pane):
         if run is None:
             return
         if run:
-            self.start_job("rag mark", ["--from-training", run, *self.store_arguments], "web4mlx rag mark")
+            arguments = ["--from-training", run, *self.store_arguments, *self.record(MARKS)]
+            self.start_job("rag mark", arguments, "web4mlx rag mark")
             return
         answers = await self.app.push_screen_wait(mark_form())
         if answers is not None:

@@ -29,8 +29,13 @@ def stderr() -> "Console":
 
 def print_json(result: "BaseModel | dict[str, Any] | list[Any]") -> None:
     """Print a result as JSON on stdout."""
+    print(as_json(result))
+
+
+def as_json(result: "BaseModel | dict[str, Any] | list[Any]") -> str:
+    """A result as JSON, indented."""
     plain = result if isinstance(result, dict | list) else result.model_dump(mode="json")
-    print(json.dumps(plain, indent=2, ensure_ascii=False, default=str))
+    return json.dumps(plain, indent=2, ensure_ascii=False, default=str)
 
 
 def print_result(result: dict[str, Any], artifact: Path, as_json: bool, *, whole: bool) -> None:

@@ -7,7 +7,7 @@ import typer
 from web4mlx.cli.output import EventPrinter, note, print_json
 from web4mlx.cli.rag_check import check
 from web4mlx.cli.rag_mark import mark
-from web4mlx.cli.rag_options import CHROMA_URL, CONFIG, DB, load_rag_settings
+from web4mlx.cli.rag_options import CHROMA_URL, CONFIG, DB, RECORD, keep_record, load_rag_settings
 from web4mlx.cli.rag_query import query
 from web4mlx.cli.rag_sample import sample
 
@@ -29,6 +29,7 @@ def build(
     rebuild: bool = typer.Option(False, "--rebuild", help="Write ChromaDB anew; known vectors cost nothing."),
     wait: float = typer.Option(600.0, "--wait", min=0, help="Seconds to wait for another writer."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Read the source and show the counts only."),
+    record: Path = RECORD,
     as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
 ) -> None:
     """Index a repository: PDCAs, TypeScript, process documents, tool examples and the process topics.
@@ -52,6 +53,7 @@ def build(
     request = BuildRequest(source, db or settings.db, tools, url, rebuild, wait)
     with EventLog(None, "rag", "rag build", EventPrinter()) as log:
         report = build_store(request, settings.source, embedder, log)
+    keep_record(record, json_report(report))
     if tools is None:
         note("no tool examples: --tools names the folder that holds them")
     print_json(json_report(report)) if as_json else print("\n".join(report_lines(report)))

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 import typer
 
 from web4mlx.cli.output import EventPrinter, print_json, stdout
-from web4mlx.cli.rag_options import CHROMA_URL, CONFIG, DB, load_rag_settings, open_configured
+from web4mlx.cli.rag_options import (
+    CHROMA_URL,
+    CONFIG,
+    DB,
+    RECORD,
+    keep_record,
+    load_rag_settings,
+    open_configured,
+)
 
 if TYPE_CHECKING:
     from web4mlx.rag.findings import CheckReport
@@ -18,6 +26,7 @@ def check(
     chroma_url: str = CHROMA_URL,
     expect: str = typer.Option("", "--expect", help="Expectations of the configuration by name, or none."),
     fresh: bool = typer.Option(False, "--fresh", help="Fail if anything is marked as trained already."),
+    record: Path = RECORD,
     as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
 ) -> None:
     """Check a store: counts, metadata, markers, search, links, days and latencies; exit 1 if anything fails.
@@ -34,6 +43,7 @@ def check(
         EventLog(None, "rag", "rag check", *quiet) as log,
     ):
         report = check_store(store, settings, log, expect, fresh=fresh)
+    keep_record(record, report)
     print_json(report) if as_json else print_report(report)
     require_passed(report)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from web4mlx.cli.output import EventPrinter, note, print_json
-from web4mlx.cli.rag_options import CHROMA_URL, CONFIG, DB, load_rag_settings
+from web4mlx.cli.rag_options import CHROMA_URL, CONFIG, DB, RECORD, keep_record, load_rag_settings
 
 
 def mark(
@@ -21,6 +21,7 @@ def mark(
     chroma_url: str = CHROMA_URL,
     wait: float = typer.Option(600.0, "--wait", min=0, help="Seconds to wait for another writer."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Say how many chunks match; change nothing."),
+    record: Path = RECORD,
     as_json: bool = typer.Option(False, "--json", help="Print the report as JSON."),
 ) -> None:
     """Mark what an adapter was trained on, in both databases together, or take the marks away.
@@ -53,6 +54,8 @@ def mark(
         report = mark_store(request, open_embedder(settings.embedder), log, dry_run=dry_run)
     if dry_run:
         note("nothing written (--dry-run)")
+    else:
+        keep_record(record, asdict(report))
     verb = "unmarked" if unmark else f"marked as {report.batch} of {report.date}"
     line = f"{report.matched} chunks and {report.pdcas} PDCAs {verb}; {report.changed} changed"
     print_json(asdict(report)) if as_json else print(line)
