@@ -1,4 +1,4 @@
-"""The options that the training benchmarks share, and where their result goes."""
+"""The options that the benchmarks share, and where their result goes."""
 
 import argparse
 import json
@@ -11,13 +11,19 @@ from web4mlx.artifacts import atomic_write
 from web4mlx.errors import Web4Error
 
 
-def new_parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with --config and the options of `report`; the description keeps its line breaks."""
+def plain_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the options of `show`; the description keeps its line breaks."""
     formatter = argparse.RawTextHelpFormatter
     parser = argparse.ArgumentParser(description=description, formatter_class=formatter)
-    parser.add_argument("--config", default="demo")
     parser.add_argument("--json", action="store_true", dest="as_json", help="print the result as JSON")
     parser.add_argument("--out", type=Path, help="also write the JSON here")
+    return parser
+
+
+def new_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with --config and the options of `report`."""
+    parser = plain_parser(description)
+    parser.add_argument("--config", default="demo")
     parser.add_argument("--plot", type=svg_path, metavar="FILE.svg", help="draw the result into this file")
     source = "measure nothing: show the result that --out wrote"
     parser.add_argument("--from", type=Path, dest="saved", metavar="FILE.json", help=source)
@@ -56,11 +62,8 @@ def report(
         draw: the result as an SVG picture.
     """
     result = read_result(args.saved) if args.saved else measure(args)
-    saved = json.dumps(result, indent=2)
     try:
-        print(saved if args.as_json else render(result))
-        if args.out:
-            atomic_write(args.out, saved + "\n")
+        show(result, args, render)
         if args.plot:
             atomic_write(args.plot, draw(result))
             print(f"plot: {args.plot}", file=sys.stderr)
@@ -70,6 +73,14 @@ def report(
         sys.exit(f"{args.saved}: not a result of this benchmark; give the file that its --out wrote")
     except Web4Error as error:
         sys.exit(f"{error}\n{error.hint}".rstrip())
+
+
+def show(result: Any, args: argparse.Namespace, render: Callable[[Any], str]) -> None:
+    """Print a result as JSON or as text, and write it where --out says."""
+    saved = json.dumps(result, indent=2)
+    print(saved if args.as_json else render(result))
+    if args.out:
+        atomic_write(args.out, saved + "\n")
 
 
 def read_result(file: Path) -> Any:

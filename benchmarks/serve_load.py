@@ -20,7 +20,7 @@ from typing import Any
 
 import ollama
 import psutil
-from options import new_parser, show
+from options import plain_parser, show
 
 CONFIG = 'outputs = "{folder}"\nmodelfile = "{modelfile}"\n[data]\ntrain = ["a.jsonl"]\neval = "e.jsonl"\n'
 QUESTION = [{"role": "user", "content": "Explain the empty constructor pattern."}]
@@ -112,12 +112,11 @@ def render(result: dict[str, Any]) -> str:
 
 def main() -> None:
     """Measure and show."""
-    parser = new_parser(__doc__)
+    parser = plain_parser(__doc__)
     parser.add_argument("gguf", type=Path)
     parser.add_argument("--modelfile", type=Path, required=True)
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--out", type=Path, help="also write the JSON here")
     args = parser.parse_args()
     show(measure(args.gguf, args.modelfile, args.clients, args.seconds), args, render)
 

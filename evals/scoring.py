@@ -12,7 +12,7 @@ from evals.executed import EXECUTED, with_execution
 from evals.gates import Origin, harness_report
 from evals.harnesses import CANARY, GATED, NAMES, load_harness
 from evals.harnesses.base import Harness
-from evals.harnesses.tolerant import errored_without_figures, tolerant
+from evals.harnesses.tolerant import cases_of, errored_without_figures, file_fault, tolerant, unread
 from evals.outcome import Outcome
 from evals.run_file import Answered, RunFile
 from evals.version import suite_version
@@ -88,10 +88,12 @@ def leaks_of(run: RunFile) -> tuple[str, ...] | None:
 
 
 def score_harness(harness: Harness, run: RunFile, answers: Mapping[str, Answered]) -> HarnessReport:
-    """Score one harness; a case without an answer is errored."""
+    """Score one harness; a case without an answer is errored, and so is a harness without its data file."""
     chosen = set(run.header.cases[harness.name])
-    cases = [case for case in harness.cases() if case.id in chosen]
+    cases = [case for case in cases_of(harness) if case.id in chosen]
     scored = [score_case(harness, case, answers.get(f"{harness.name}/{case.id}")) for case in cases]
+    if fault := file_fault(harness):
+        scored = [unread(fault)]
     if harness.name == EXECUTED:
         scored = with_execution(run.folder, scored)
     return harness_report(tolerant(harness), errored_without_figures(harness, scored), origin_of(run))

@@ -13,6 +13,7 @@ from evals.baseline import LEAST, stratified_subset
 from evals.cache import open_cache
 from evals.cases import Case
 from evals.harnesses import CANARY, NAMES, load_harness
+from evals.harnesses.tolerant import cases_of, file_fault
 from evals.leaks import check_leaks
 from evals.lineage import require_trained_files
 from evals.run_file import RunFile, RunHeader
@@ -55,8 +56,11 @@ class Selection:
         return cls(tuple(harnesses) or NAMES, limit, is_baseline)
 
     def cases(self) -> dict[str, tuple[Case, ...]]:
-        """The chosen cases by harness, in the order of the suite. The canaries are never cut."""
-        chosen = {name: load_harness(name).cases() for name in NAMES if name in self.harnesses}
+        """The chosen cases by harness, in the order of the suite; none of one whose data file is broken.
+
+        The canaries are never cut.
+        """
+        chosen = {name: cases_of(load_harness(name)) for name in NAMES if name in self.harnesses}
         if self.limit is None:
             return chosen
         return {
@@ -182,6 +186,9 @@ def ask_model(
     with EventLog(run.folder / EVENTS, run.folder.name, "evals", show) as log:
         total, left = sum(map(len, cases.values())), sum(map(len, run.missing().values()))
         log.write(Started, plan={"run": str(run.folder), "cases": total, "to ask": left})
+        for name in cases:
+            if fault := file_fault(load_harness(name)):
+                log.warn("data-file", f"{name} is not asked: {fault}", "The others are; nothing is cleared.")
         started = time.monotonic()
         cache = open_cache(log) if conditions.use_cache else None
         asking = Asking(run, conditions.modelfile, conditions.options, cache, log, conditions.parallel)

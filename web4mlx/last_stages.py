@@ -90,5 +90,5 @@ def mark_trained(line: Line, log: EventLog) -> Path:
         output = run_command(line, log, [*arguments, "--config", line.config.rag.settings, "--json"])
     else:
         message = f"none of the {found.references} sources that the samples name stands in the store"
-        log.warn("nothing-marked", message, "Generated samples are not made from the store's documents.")
+        log.warn("nothing-marked", message, "Only samples that name documents of the store can mark them.")
     return write_record(line, log, MARKS, output, inputs, started)

@@ -41,11 +41,37 @@ def build_inputs(line: Line) -> dict[str, Input]:
     rag = line.config.rag
     folders = {"source": rag.source, "tools": rag.tools}
     inputs = {name: describe_tree(line, folder) for name, folder in folders.items() if folder}
+    trained = trained_file(line)
+    if trained is not None and trained.is_file():
+        inputs["trained"] = describe_input(trained)
     place = str(line.config.store)
     return inputs | {
         "settings": describe_input(find_config(rag.settings)),
         "place": Input(path=place, sha256=sha256_bytes(place.encode())),
     }
+
+
+def trained_file(line: Line) -> Path | None:
+    """The training file whose PDCAs stand in a generated source too; None when there is none."""
+    from web4mlx.rag.sample.from_training import REPRESENTATIVES
+
+    files = line.config.data.train if line.config.rag.sample_scale else ()
+    return next((file for file in files if file.name == REPRESENTATIVES), None)
+
+
+def generate_source(line: Line, log: EventLog) -> None:
+    """Generate a sample source that is missing, or that holds the documents of another training file."""
+    from web4mlx.rag.sample.write import write_sample
+    from web4mlx.rag.sample_mark import read_sample_corpus, read_sample_scale
+
+    rag, trained = line.config.rag, trained_file(line)
+    if rag.source is None or rag.sample_scale is None:
+        return
+    trained = trained if trained is not None and trained.is_file() else None
+    digest = describe_input(trained).sha256 if trained else ""
+    is_own = not rag.source.is_dir() or bool(read_sample_scale(rag.source))
+    if is_own and (not rag.source.is_dir() or read_sample_corpus(rag.source) != digest):
+        write_sample(rag.source.parent, rag.sample_scale, rag.sample_seed, log, trained)
 
 
 def describe_tree(line: Line, folder: Path) -> Input:
@@ -78,14 +104,11 @@ def find_build(line: Line) -> Path | None:
 
 
 def build_store(line: Line, log: EventLog) -> Path:
-    """Bring the store up to date; a sample source that is missing is generated first."""
+    """Bring the store up to date; a sample source is generated first where that is needed."""
     rag, started = line.config.rag, time.monotonic()
     if rag.source is None:
         return skip(line, log, "no store is built: the configuration names no rag.source")
-    if rag.sample_scale and not rag.source.is_dir():
-        from web4mlx.rag.sample.write import write_sample
-
-        write_sample(rag.source.parent, rag.sample_scale, rag.sample_seed, log)
+    generate_source(line, log)
     inputs = build_inputs(line)
     tools = ["--tools", str(rag.tools)] if rag.tools else []
     arguments = ["rag", "build", str(rag.source), *tools, "--db", str(line.config.store)]

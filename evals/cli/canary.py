@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 def canary(
     named: str = typer.Argument("", metavar="[MODEL]", help="GGUF, folder or served name; default: newest."),
     model: str = typer.Option("", "--model", "-m", help="The same as an option."),
-    config: str = typer.Option("demo", "--config", "-c", help="A configuration file or a shipped name."),
+    config: str = typer.Option("", "--config", "-c", help="Configuration; default: the run's own, or demo."),
     engine: str = typer.Option("", "--engine", help="llamacpp, mlx, ollama or openai; default: what fits."),
     endpoint: list[str] = typer.Option([], "--endpoint", help="URL of a server; repeat it for several."),
     seed: int = typer.Option(None, "--seed", help="Seed of every answer; default: the configured one."),
@@ -31,12 +31,14 @@ def canary(
     from evals.canary_console import render_canaries
     from evals.finish import finish_run, require_passed
     from evals.harnesses import CANARY
+    from evals.lineage import find_settings
     from evals.opening import Typed, conditions_of, find_target
     from evals.scoring import find_baseline
     from evals.suite import Selection, evaluate
-    from web4mlx.config import find_config, load_config
+    from web4mlx.config import load_config
 
-    conditions = conditions_of(load_config(find_config(config)), Typed(outputs=outputs, seed=seed))
+    settings = load_config(find_settings(config, model or named))
+    conditions = conditions_of(settings, Typed(outputs=outputs, seed=seed))
     target = find_target(
         model or named, engine, tuple(endpoint), conditions.outputs, allow_remote=allow_remote
     )

@@ -44,7 +44,11 @@ class Harness:
         return DATA / f"{self.name}.jsonl"
 
     def cases(self) -> tuple[Case, ...]:
-        """All cases, in the order of the data file."""
+        """All cases, in the order of the data file.
+
+        Raises:
+            Web4Error: The data file is missing or not valid.
+        """
         return read_cases(self.data_file)
 
 

@@ -1,10 +1,33 @@
-"""What happens when the figures of a harness break: its cases are errored, and the other harnesses go on."""
+"""What happens when the data file or the figures of a harness break: it is errored, the others go on."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from evals.cases import Case
 from evals.harnesses.base import Harness
+from web4mlx.errors import Web4Error
 from web4mlx.reports import CaseReport
+
+
+def cases_of(harness: Harness) -> tuple[Case, ...]:
+    """The cases of a harness; none when its data file is broken, which `file_fault` tells."""
+    return () if file_fault(harness) else harness.cases()
+
+
+def file_fault(harness: Harness) -> str:
+    """Why the cases of a harness cannot be read, in one line; empty when they can."""
+    try:
+        harness.cases()
+    except Web4Error as error:
+        return " ".join(error.message.split())
+    return ""
+
+
+def unread(fault: str) -> CaseReport:
+    """What stands for the cases of a harness whose data file is broken."""
+    return CaseReport(
+        id="data-file", category="data file", prompt="", response="", verdict="errored", reasons=(fault,)
+    )
 
 
 def tolerant(harness: Harness) -> Harness:

@@ -8,6 +8,7 @@ import pytest
 from evals.canaries import load_canaries
 from tests.complete_runs import complete_run
 from tests.eval_place import evals, fill, run
+from web4mlx.artifacts import Input, new_manifest, write_manifest
 
 
 @pytest.fixture
@@ -65,3 +66,14 @@ def test_when_all_pass_only_the_count_is_told(tmp_path: Path) -> None:
     with console.capture() as printed:
         console.print(render_canaries(report))
     assert printed.get().splitlines()[1:] == ["20 of 20 canaries passed"]
+
+
+def test_without_a_configuration_that_of_the_models_own_training_counts(workplace: Path) -> None:
+    trained = workplace / "web4_run"
+    trained.mkdir()
+    settings = (workplace / "config.toml").read_text()
+    (trained / "config.toml").write_text(settings.replace('"outputs"', '"elsewhere"'))
+    adapter = {"adapter": Input(path=str(trained), sha256="0")}
+    write_manifest(workplace / "model.gguf", new_manifest("export", inputs=adapter))
+    assert evals("canary", "model.gguf") == 1
+    assert list((workplace / "elsewhere" / "evals").glob("run_*"))

@@ -1,12 +1,14 @@
 """`evals run` and its companions on a real, scripted GGUF: what is kept, what is decided, what is resumed."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from evals import canaries
 from evals.checkers.pdca import check_pdca_document
-from evals.harnesses import GATED, NAMES
+from evals.harnesses import GATED, NAMES, base
 from tests.eval_place import SAMPLE, evals, fill, lines, run, runs
 from tests.micro_gguf import alphabet, write_micro_gguf
 from web4mlx.artifacts import Input, new_manifest, write_manifest
@@ -178,3 +180,29 @@ def test_every_harness_has_the_planned_number_of_cases_and_no_prompt_twice() -> 
     assert {name: load_harness(name).planned for name in NAMES} == {
         name: len(load_harness(name).cases()) for name in NAMES
     }
+
+
+@pytest.mark.parametrize("broken", ["tron_format.jsonl", "canaries.toml"])
+def test_a_broken_file_of_cases_errs_its_harness_and_the_others_are_asked(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], broken: str
+) -> None:
+    data = workplace / "cases"
+    shutil.copytree(base.DATA, data)
+    (data / broken).write_bytes(b'{"id": "half\xff')
+    monkeypatch.setattr(base, "DATA", data)
+    monkeypatch.setattr(canaries, "DATA", data)
+    harnesses = ("--harness", "tron_format", "--harness", "refusal", "--harness", "canary")
+    assert run(*harnesses, "--limit", "5") == 4
+    err = capsys.readouterr().err
+    name = {"tron_format.jsonl": "tron_format", "canaries.toml": "canary"}[broken]
+    assert f"{name} is not asked: " in err
+    assert f"1 of {name}; the first: {data / broken}" in " ".join(err.split())
+    (folder,) = runs(workplace)
+    asked = {json.loads(line)["harness"] for line in lines(folder)}
+    assert asked == {"tron_format", "refusal", "canary"} - {name}
+    final = json.loads((folder / FINAL_REPORT).read_text())
+    assert not final["cleared"]
+    file = CANARY_REPORT if name == "canary" else f"eval_{name}.json"
+    report = json.loads((folder / file).read_text())
+    assert (report["gate"], report["errored"]) == ("errored", 1)
+    assert not (workplace / "outputs" / FINAL_REPORT).exists()

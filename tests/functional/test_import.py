@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cleared_reports import Evaluation, evaluate
-from tests.ollama_double import Fault, OllamaDouble, running_double
+from tests.ollama_double import Fault, OllamaDouble
 from tests.ollama_double.agent import ANSWER, write_agent, write_agent_modelfile
 from web4mlx.artifacts import Manifest, sha256_bytes
 from web4mlx.deploy.create import create_fields
@@ -27,12 +27,6 @@ from web4mlx.modelfile.beside import write_beside
 
 NAME = parse_model_name("web4-agent")
 LOG = EventLog(None, "test", "import")
-
-
-@pytest.fixture
-def double(tmp_path: Path) -> Iterator[OllamaDouble]:
-    with running_double(tmp_path / "models") as running:
-        yield running
 
 
 @pytest.fixture

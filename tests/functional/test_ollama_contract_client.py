@@ -8,7 +8,7 @@ import httpx
 import ollama
 import pytest
 
-from tests.ollama_double import Fault, OllamaDouble, running_double
+from tests.ollama_double import Fault, OllamaDouble
 from tests.ollama_double.agent import ANSWER, write_agent
 from web4mlx.deploy.measure import measure_speed, median, per_second, seconds, sharing, unload
 from web4mlx.deploy.names import parse_model_name
@@ -21,17 +21,6 @@ NAME = parse_model_name("a")
 LOG = EventLog(None, "test", "import")
 ROOT = Path(__file__).parents[2]
 QUESTION = [{"role": "user", "content": "What?"}]
-
-
-@pytest.fixture
-def double(tmp_path: Path) -> Iterator[OllamaDouble]:
-    with running_double(tmp_path / "models") as running:
-        yield running
-
-
-@pytest.fixture
-def client(double: OllamaDouble) -> ollama.Client:
-    return ollama.Client(double.url, timeout=20, trust_env=False)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import ollama
 import pytest
 
 from tests.cleared_reports import evaluate
-from tests.ollama_double import OllamaDouble, running_double
+from tests.ollama_double import OllamaDouble
 from tests.ollama_double.agent import ANSWER, write_agent, write_agent_modelfile
 from web4mlx.deploy.importing import import_model, plan_import
 from web4mlx.deploy.names import parse_model_name
@@ -23,17 +23,6 @@ NAME = parse_model_name("web4-agent")
 TENSOR, KEY = b"token_embd.weight", b"general.architecture"
 NUMBER, LONG = struct.calcsize("<I"), struct.calcsize("<Q")
 CONFIG = 'outputs = "o"\nmodelfile = "Modelfile"\n[data]\ntrain = ["a.jsonl"]\neval = "e.jsonl"\n'
-
-
-@pytest.fixture
-def double(tmp_path: Path) -> Iterator[OllamaDouble]:
-    with running_double(tmp_path / "models") as running:
-        yield running
-
-
-@pytest.fixture
-def client(double: OllamaDouble) -> ollama.Client:
-    return ollama.Client(double.url, timeout=20, trust_env=False)
 
 
 @pytest.mark.parametrize(("modelfile", "missing"), [("FROM ./gone.gguf\n", "gone.gguf"), (None, "Modelfile")])

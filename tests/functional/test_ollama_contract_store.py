@@ -5,7 +5,6 @@ in test_import.py; more of 3 and 7 in test_ollama_contract_files.py, of 13 and 1
 test_ollama_contract_template.py; the others in test_ollama_contract_client.py.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import httpx
 import ollama
 import pytest
 
-from tests.ollama_double import OllamaDouble, running_double
+from tests.ollama_double import OllamaDouble
 from tests.ollama_double.agent import write_agent
 from web4mlx.artifacts import sha256_bytes
 from web4mlx.deploy.create import create_fields, create_model
@@ -26,17 +25,6 @@ from web4mlx.modelfile import Modelfile, read_modelfile, resolve_from
 
 NAME = parse_model_name("web4-agent")
 LOG = EventLog(None, "test", "import")
-
-
-@pytest.fixture
-def double(tmp_path: Path) -> Iterator[OllamaDouble]:
-    with running_double(tmp_path / "models") as running:
-        yield running
-
-
-@pytest.fixture
-def client(double: OllamaDouble) -> ollama.Client:
-    return ollama.Client(double.url, timeout=20, trust_env=False)
 
 
 @pytest.fixture

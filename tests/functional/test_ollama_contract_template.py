@@ -8,7 +8,7 @@ import ollama
 import pytest
 
 from tests.micro_gguf import CHAT_TEMPLATE, sentence, write_micro_gguf
-from tests.ollama_double import OllamaDouble, running_double
+from tests.ollama_double import OllamaDouble
 from tests.ollama_double.agent import WORDS
 from web4mlx.deploy.measure import PROMPTS
 from web4mlx.engines.ollama_server import OllamaServer
@@ -23,12 +23,6 @@ QUESTION = [{"role": "user", "content": "What?"}]
 BY_THE_GGUF = "<|im_start|>user\nWhat?<|im_end|>\n<|im_start|>assistant\n"
 BY_THE_MODELFILE = "[user] What?\n"
 Mode = Literal["auto", "go", "wrong"]
-
-
-@pytest.fixture
-def double(tmp_path: Path) -> Iterator[OllamaDouble]:
-    with running_double(tmp_path / "models") as running:
-        yield running
 
 
 @pytest.fixture

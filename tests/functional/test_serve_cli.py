@@ -19,6 +19,7 @@ import typer
 from tests.micro_gguf import alphabet, write_micro_gguf
 from tests.ollama_double import OllamaDouble, running_double
 from tests.ollama_double.agent import write_agent
+from tests.rag_sources import build, write_files
 from tests.serving import MODELFILE
 from web4mlx.cli import serve
 from web4mlx.cli.main import run_program
@@ -129,7 +130,21 @@ def test_a_taken_port_is_a_missing_prerequisite(workplace: Path, capsys: pytest.
 def test_a_dry_run_listens_nowhere(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert program("--dry-run", "--json", "--port", "4711") == 0
     planned = json.loads(capsys.readouterr().out)
-    assert planned == {"address": "http://127.0.0.1:4711", "behind": "http://127.0.0.1:11434", "token": False}
+    store = "none: outputs/rag has not been built (`web4mlx rag build SOURCE --db outputs/rag`)"
+    assert planned == {
+        "address": "http://127.0.0.1:4711",
+        "behind": "http://127.0.0.1:11434",
+        "store": store,
+        "token": False,
+    }
+
+
+def test_a_dry_run_names_the_store_that_would_be_asked(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build(write_files(workplace / "repo"), workplace / "outputs" / "rag")
+    assert program("--dry-run") == 0
+    assert "store: outputs/rag\n" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -4,13 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-import typer
 
 from tests.micro_gguf import alphabet, sentence, write_micro_gguf
-from tests.rag_sources import RULES, VERSION, WordEmbedder, build, write_files, write_tools
-from web4mlx.artifacts import new_manifest, write_manifest
-from web4mlx.cli import smoke
-from web4mlx.cli.main import run_program
+from tests.rag_sources import RULES, VERSION, WordEmbedder
+from tests.smoke_project import CONFIG, build_smoke_store, program, read_report, write_smoke_project
 from web4mlx.errors import ExitCode, StageCrashed
 from web4mlx.events import EventLog
 from web4mlx.rag.build import BuildRequest, build_store
@@ -19,39 +16,14 @@ from web4mlx.rag.sample import write_sample
 from web4mlx.rag.sample.write import SCALES
 from web4mlx.rag.settings import EmbedderSettings
 from web4mlx.smoke.asking import Bench
-from web4mlx.smoke.report import ALL_PASSED, SmokeReport
+from web4mlx.smoke.report import ALL_PASSED
 
-MODELFILE = """\
-FROM ./m.gguf
-SYSTEM Spell.
-PARAMETER temperature 0
-PARAMETER num_ctx 8192
-PARAMETER num_predict 12
-"""
-CONFIG = """\
-outputs = "outputs"
-modelfile = "Modelfile"
-[data]
-train = ["data/a.jsonl"]
-eval = "data/e.jsonl"
-[assistant]
-document_similarity = 0.01
-example_similarity = 0.01
-[smoke]
-trained_first_token_ms = 1e9
-history_first_token_ms = 1e9
-tools_total_ms = 1e9
-"""
-CALL = '{"name": "read_file", "arguments": {"path": "Button.tsx"}}'
 FEW = {"pdcas": 10, "components": 1, "process_docs": 1, "tool_core": 120, "tool_neg": 3}
-WORDS = ("The constructor", " is empty,", " init", " sets the state.", CALL)
 
 
 @pytest.fixture(scope="module")
 def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("rag")
-    build(write_files(folder / "repo"), folder / "db", tools=write_tools(folder / "tools"))
-    return folder / "db"
+    return build_smoke_store(tmp_path_factory.mktemp("rag"))
 
 
 @pytest.fixture
@@ -61,27 +33,7 @@ def fake_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def project(in_tmp: Path) -> Path:
-    """A configuration and a scripted model that answers every question with everything that is expected."""
-    (in_tmp / "Modelfile").write_text(MODELFILE)
-    (in_tmp / "config.toml").write_text(CONFIG)
-    (in_tmp / "outputs").mkdir()
-    gguf = write_micro_gguf(in_tmp / "outputs" / "m.gguf", sentence(*WORDS), words=WORDS, context=8192)
-    write_manifest(gguf, new_manifest("export"))
-    return in_tmp
-
-
-def program(*arguments: str) -> int:
-    """Run `web4mlx smoke …` in this process; returns the exit code."""
-    app = typer.Typer()
-    app.callback()(lambda: None)
-    smoke.register(app)
-    with pytest.raises(SystemExit) as ended:
-        run_program(lambda: app(["smoke", "-c", "config.toml", *arguments]))
-    return int(ended.value.code or 0)
-
-
-def read_report() -> SmokeReport:
-    return SmokeReport.model_validate_json(Path("outputs/smoke_test_report.json").read_text("utf-8"))
+    return write_smoke_project(in_tmp)
 
 
 @pytest.mark.usefixtures("fake_embedder")
@@ -108,6 +60,21 @@ def test_a_model_that_babbles_fails_by_name(
     assert ALL_PASSED not in out
     assert "trained failed, tools failed" in err
     assert [test.verdict for test in read_report().tests] == ["failed", "passed", "failed"]
+
+
+@pytest.mark.usefixtures("fake_embedder")
+@pytest.mark.parametrize(
+    ("name", "verdict"), [(Path(VERSION).name, "passed"), ("2025-01-01-none.md", "failed")]
+)
+def test_a_pdca_that_the_answer_names_must_be_in_the_store(
+    project: Path, db: Path, name: str, verdict: str
+) -> None:
+    words = ("We did it in ", name)
+    gguf = write_micro_gguf(project / "named.gguf", sentence(*words), words=words, context=8192)
+    program("--db", str(db), "--model", str(gguf))
+    history = read_report().tests[1]
+    assert history.verdict == verdict
+    assert history.response == "".join(words)
 
 
 @pytest.mark.usefixtures("fake_embedder")

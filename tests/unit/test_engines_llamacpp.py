@@ -135,21 +135,34 @@ def test_an_engine_that_was_never_asked_closes_at_once_many_times(models: dict[s
         engine.close()
 
 
-def test_closing_leaves_no_thread_process_or_socket(models: dict[str, Path]) -> None:
+def threads_left_by_an_engine(gguf: Path) -> set[int]:
+    """Native ids of the threads that began while an engine worked and are there when it has closed."""
+    before = {thread.id for thread in psutil.Process().threads()}
+    with LlamaCppEngine(gguf, context=256, parallel=2, threads=1) as engine:
+        list(engine.generate([request("a"), request("b")], parallel=2))
+        assert {thread.id for thread in psutil.Process().threads()} - before
+    return {thread.id for thread in psutil.Process().threads()} - before
+
+
+def test_closing_leaves_no_thread(models: dict[str, Path]) -> None:
+    # What the engine leaves it leaves each time; a thread that other tests started comes once.
+    assert not all([threads_left_by_an_engine(models["alphabet"]) for _ in range(4)])
+
+
+def test_closing_leaves_no_process_or_socket(models: dict[str, Path]) -> None:
     process = psutil.Process()
 
     def sockets(kind: str) -> set[tuple[object, ...]]:
         return {(c.fd, c.laddr, c.raddr) for c in process.net_connections(kind)}
 
     with LlamaCppEngine(models["alphabet"], context=256, threads=1):
-        pass  # the first one starts llama.cpp's log thread, which stays
-    threads, children = process.num_threads(), len(process.children())
+        pass
+    children = len(process.children())
     network, everything = sockets("inet"), sockets("all")  # other tests may have left some
     with LlamaCppEngine(models["alphabet"], context=256, parallel=2, threads=1) as engine:
         assert sockets("inet") <= network
         list(engine.generate([request("a"), request("b")], parallel=2))
         folder = engine._load.socket.parent
-    assert process.num_threads() <= threads
     assert len(process.children()) <= children
     assert sockets("all") <= everything
     assert not folder.exists()

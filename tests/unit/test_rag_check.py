@@ -12,6 +12,7 @@ import pytest
 from tests.rag_sources import OLD, START, WordEmbedder, build, write_files
 from web4mlx.errors import CheckFailed, StageCrashed
 from web4mlx.events import EventLog
+from web4mlx.rag import check_time
 from web4mlx.rag.check import check_store, require_passed
 from web4mlx.rag.findings import CheckReport, Latency
 from web4mlx.rag.folder import current_generation
@@ -140,6 +141,23 @@ def test_a_slow_kind_of_query_fails_the_report() -> None:
     require_passed(report.model_copy(update={"latencies": (fast,)}))
     assert not fast.is_on_target
     assert json.loads(report.model_dump_json())["latencies"][0]["kind"] == "graph"
+
+
+@pytest.mark.parametrize(("slow_queries", "is_in_budget"), [(0, True), (8, True), (16, False)])
+def test_one_bad_moment_of_the_machine_is_not_the_stores(
+    db: Path, monkeypatch: pytest.MonkeyPatch, slow_queries: int, is_in_budget: bool
+) -> None:
+    clock, asked = [0.0], [0]
+
+    def ask(*_: object) -> None:
+        asked[0] += 1
+        clock[0] += 1.0 if asked[0] <= slow_queries else 0.001
+
+    monkeypatch.setattr(check_time.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(check_time, "pdcas_between", ask)
+    with open_store(db, WordEmbedder()) as store:
+        rows = {row.kind: row for row in check_time.measure(store, CheckSettings(queries=5))}
+    assert rows["temporal"].is_in_budget == is_in_budget
 
 
 def test_a_document_that_is_alone_is_found_by_its_day(tmp_path: Path) -> None:

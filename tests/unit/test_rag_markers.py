@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.rag_sources import BUS, FILES, START, TEMPLATE, WordEmbedder, build, write_files, write_tools
+from tests.rag_sources import (
+    BUS,
+    FILES,
+    START,
+    TEMPLATE,
+    VERSION,
+    WordEmbedder,
+    build,
+    write_files,
+    write_tools,
+)
 from web4mlx.artifacts import Input, new_manifest, sha256_file, write_manifest
 from web4mlx.errors import CheckFailed, StageCrashed, UsageError
 from web4mlx.events import EventLog
@@ -134,6 +144,24 @@ def test_the_sources_of_a_training_are_found_by_path_and_by_unique_name(db: Path
     assert found.paths == ("docs/release.md", START, BUS, "tool_core.jsonl#t1")
     mark(db, paths=found.paths)
     assert marked(db)[1] == {START, BUS}
+
+
+def test_held_out_samples_and_those_left_out_are_not_marked(db: Path, tmp_path: Path) -> None:
+    rows = [{"pdca_id": START, "sample_id": "s1"}, {"pdca_id": BUS, "sample_id": "s2"}]
+    run = trained_run(tmp_path, rows)
+    chosen, held_out = tmp_path / "chosen.ids", tmp_path / "held_out.jsonl"
+    chosen.write_text("s2\n")
+    held_out.write_text(json.dumps({"metadata": {"pdca_id": VERSION, "sample_id": "s2"}}) + "\n")
+    (run / "config.toml").write_text('[data]\ntrain = ["train.jsonl"]\neval = "held_out.jsonl"\n')
+    files = {
+        "data:train.jsonl": tmp_path / "train.jsonl",
+        "data:held_out.jsonl": held_out,
+        "selection": chosen,
+    }
+    inputs = {name: Input(path=str(file), sha256=sha256_file(file)) for name, file in files.items()}
+    write_manifest(run, new_manifest("train", inputs=inputs))
+    with open_store(db, WordEmbedder()) as store:
+        assert find_trained_sources(run, store.connection).paths == (BUS,)
 
 
 def test_data_that_changed_since_the_training_is_refused(db: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rag_sources import MODERN, OLD, TEMPLATE
+from web4mlx.rag.links import link_targets
 from web4mlx.rag.pdca import common_spellings, is_pdca_by_content, quality_score, read_pdca
 
 NAME = "2025-10-27-UTC-1415-version.md"
@@ -51,6 +52,63 @@ def test_fields_of_bullets_count_and_the_name_signs_where_no_field_does() -> Non
     assert (found.agent_name, found.agent_role) == ("Ada", "Developer")
     unsigned = read_pdca("20251028-101500-Bo.Tester.pdca.md", "# PDCA\n## Plan\nx\n")
     assert (unsigned.agent_name, unsigned.agent_role) == ("Bo", "Tester")
+
+
+TABLE = """\
+# PDCA of the importer
+
+| Field | Value |
+|:------|-------|
+| **👤 Agent Name** | Save/Restart Agent → versioning |
+| Date: | 2025-10-27 |
+| **🎯 Objective** | Import `a \\| b` |
+| CMM Level | 3 |
+| 🔗 Previous PDCA | [GitHub](https://x.org/a/blob/dev/pdca/a.md) | [§/a](a.md) |
+
+## Plan
+| Agent | Task |
+|---|---|
+| Bo | none of the header |
+"""
+
+
+def test_fields_in_the_rows_of_a_table_count() -> None:
+    found = read_pdca("x.md", TABLE)
+    assert (found.agent_name, found.moment.date, found.cmm_level) == ("Save/Restart Agent", "2025-10-27", 3)
+    assert found.sections["objective"] == "Import a | b"
+    assert link_targets(found.links[0][1]) == [
+        ("GitHub", "https://x.org/a/blob/dev/pdca/a.md"),
+        ("§/a", "a.md"),
+    ]
+    assert "none of the header" in found.sections["plan"]
+    assert found.rest == ""
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "| Agent | Role | Date |\n|---|---|---|\n| Ada | Tester | 2025-01-02 |",
+        "Agent | Role\n--|--\nAda | Tester\n\n- Date: 2025-01-02",
+        "| Agent | Ada |\n|---|---|\n| Role | Tester |\n| Created | 2025-01-02 |",
+    ],
+)
+def test_fields_side_by_side_and_in_the_first_row_count(table: str) -> None:
+    found = read_pdca("x.md", f"# PDCA\n{table}\n\n## Plan\nx\n")
+    assert (found.agent_name, found.agent_role, found.moment.date) == ("Ada", "Tester", "2025-01-02")
+
+
+def test_tables_of_other_things_and_quoted_ones_are_text() -> None:
+    text = (
+        "# PDCA\n\n| File | Lines |\n|---|---|\n| a.ts | 3 |\n\n> | Agent | Bo |\n> |---|---|\n\n## Plan\nx\n"
+    )
+    found = read_pdca("x.md", text)
+    assert found.agent_name == ""
+    assert "| a.ts | 3 |" in found.rest
+
+
+def test_front_matter_is_a_header_and_no_heading() -> None:
+    found = read_pdca("x.md", "---\nagent: Ada\nsprint: s-1\n---\n# PDCA\n## Plan\nx\n")
+    assert (found.agent_name, found.fields["sprint"], found.rest) == ("Ada", "s-1", "")
 
 
 @pytest.mark.parametrize("title", ["Do not use Jest", "Planning poker", "Check-in of guests", "Action items"])

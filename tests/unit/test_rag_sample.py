@@ -6,6 +6,8 @@ import pytest
 
 from tests.rag_sources import WordEmbedder
 from web4mlx.config import find_config
+from web4mlx.data.corpus import write_corpus
+from web4mlx.data.samples import Sample, read_rows
 from web4mlx.errors import UsageError
 from web4mlx.events import EventLog
 from web4mlx.rag.collect import collect
@@ -47,6 +49,24 @@ def test_equal_seeds_give_equal_bytes(tmp_path: Path) -> None:
     first, second = (list(documents("demo", 3)) for _ in range(2))
     assert first == second
     assert first != list(documents("demo", 4))
+
+
+def test_pdcas_of_a_training_file_stand_in_the_source_word_for_word(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "data", "demo", 7, LOG)
+    trained = tmp_path / "data/domain_representatives.jsonl"
+    write_sample(tmp_path / "s", "demo", 7, LOG, trained)
+    settings = load_settings(find_config("rag"))
+    corpus = collect(tmp_path / "s/repo", tmp_path / "s/tools", settings.source, WordEmbedder(window=256))
+    wanted = settings.expect["demo"]["pdca_historical"]
+    found = corpus.counts()["pdca_historical"]
+    assert found["documents"] == wanted.documents
+    assert wanted.chunks is not None
+    assert abs(found["chunks"] - wanted.chunks) <= wanted.tolerance * wanted.chunks
+    rows = [row for row in read_rows(trained) if isinstance(row, Sample)]
+    answers = {f"{row.metadata['pdca_id']}.pdca.md": row.output for row in rows}
+    names = [Path(pdca.id) for pdca in corpus.pdcas if Path(pdca.id).name in answers]
+    assert len(names) == 15
+    assert all((tmp_path / "s/repo" / one).read_text().strip() == answers[one.name] for one in names)
 
 
 def test_nobodys_own_folder_is_replaced(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """A store is built as a whole, brought up to date by its difference, and refuses what does not fit."""
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,12 +23,14 @@ from tests.rag_sources import (
 )
 from web4mlx.errors import MissingPrerequisite, StageCrashed, UsageError
 from web4mlx.events import EventLog
+from web4mlx.rag import sync, unchanged
 from web4mlx.rag.build import BuildRequest, build_store
 from web4mlx.rag.chroma_file import KNOWN_MIGRATIONS
 from web4mlx.rag.folder import current_generation
 from web4mlx.rag.retrieve import Query, Retriever
 from web4mlx.rag.store import open_store
 from web4mlx.rag.sync import Difference
+from web4mlx.rag.vectors import add_records
 
 
 def ids(db: Path) -> set[str]:
@@ -41,6 +45,71 @@ def test_a_second_build_embeds_and_changes_nothing(tmp_path: Path) -> None:
     assert first.embedded == first.difference.added > 30
     assert second.embedded == 0
     assert second.difference == Difference(unchanged=first.difference.added)
+
+
+def test_a_source_that_has_not_changed_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unchanged, "SETTLED_S", 0.0)
+    source, db = write_files(tmp_path / "repo", {**FILES, "pdca/empty.md": " "}), tmp_path / "db"
+    first = build(source, db, tools=write_tools(tmp_path / "tools"))
+    again = build(source, db, tools=tmp_path / "tools")
+    assert again.unchanged
+    assert again.generation == first.generation
+    assert (again.counts, again.rules, again.failures) == (first.counts, first.rules, first.failures)
+    assert again.difference == Difference(unchanged=first.difference.added)
+    assert not build(source, db).unchanged
+    assert build(source, db).unchanged
+    assert not build(source, db, WordEmbedder("other")).unchanged
+
+
+def test_a_change_that_keeps_size_and_time_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unchanged, "SETTLED_S", 0.0)
+    source, db = write_files(tmp_path / "repo"), tmp_path / "db"
+    build(source, db)
+    before = (source / START).stat()
+    write_files(source, {START: OLD.replace("unicorn", "narwhal")})
+    os.utime(source / START, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (source / START).stat().st_size == before.st_size
+    assert build(source, db).embedded > 0
+    (source / "docs/release.md").unlink()
+    assert build(source, db).difference.removed > 0
+
+
+def test_files_written_just_now_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unchanged, "SETTLED_S", 3600.0)
+    source, db = write_files(tmp_path / "repo"), tmp_path / "db"
+    build(source, db)
+    assert not build(source, db).unchanged
+
+
+def test_an_unchanged_source_repairs_a_store_that_is_not_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unchanged, "SETTLED_S", 0.0)
+    source, db = write_files(tmp_path / "repo"), tmp_path / "db"
+    first = build(source, db)
+    shutil.rmtree(first.generation / "chroma_db")
+    report = build(source, db)
+    assert not report.unchanged
+    assert (report.embedded, report.difference.added) == (0, first.difference.added)
+
+
+def test_an_index_that_finds_nothing_is_not_switched_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forgetful(collection: Any, ids: Any, vectors: Any, texts: Any, metadata: Any) -> None:
+        add_records(collection, ids, -vectors, texts, metadata)
+
+    source, db = write_files(tmp_path / "repo"), tmp_path / "db"
+    before = build(source, db).generation
+    write_files(source, {"pdca/new.md": OLD.replace("unicorn", "walrus")})
+    monkeypatch.setattr(sync, "add_records", forgetful)
+    with pytest.raises(StageCrashed, match="records are not found by their own vectors"):
+        build(source, db, WordEmbedder("other"))
+    assert current_generation(db) == before
 
 
 def test_changed_files_cost_their_chunks_and_removed_ones_disappear(tmp_path: Path) -> None:

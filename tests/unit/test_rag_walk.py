@@ -72,6 +72,19 @@ def test_odd_files_are_listed_or_read_with_a_note(tmp_path: Path) -> None:
     assert files["src.ts"].note == "conflict markers"
 
 
+def test_a_file_of_five_megabytes_is_cut_whole_where_the_limit_allows_it(tmp_path: Path) -> None:
+    line = "We measured the importer again and wrote down what it said.\n"
+    text = "# PDCA\n\n| Agent | Ada |\n|---|---|\n\n## Plan\n" + line * (5_000_000 // len(line))
+    write_files(tmp_path, {"pdca/big.md": text, "pdca/small.md": OLD})
+    rules, embedder = SourceRules(max_file_bytes=6_000_000), WordEmbedder()
+    corpus = collect(tmp_path, None, rules, embedder)
+    pieces = [chunk for chunk in corpus.chunks if chunk.path == "pdca/big.md"]
+    assert corpus.failures == []
+    assert {pdca.id: pdca.agent_name for pdca in corpus.pdcas}["pdca/big.md"] == "Ada"
+    assert max(chunk.tokens for chunk in pieces) <= embedder.window
+    assert sum(chunk.text.count("importer again") for chunk in pieces) == text.count("importer again")
+
+
 def test_copies_are_indexed_once_and_still_lead_to_their_original(tmp_path: Path) -> None:
     write_files(
         tmp_path,

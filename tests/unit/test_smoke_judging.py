@@ -18,12 +18,12 @@ from web4mlx.smoke.calls import find_calls, names_file
 from web4mlx.smoke.judging import CASES, HISTORY, Judge
 from web4mlx.smoke.report import SmokeCheck, SmokeReport, SmokeTest, failure, overall
 
-KNOWN = {"pdca/a.md", "pdca/b.md"}
+KNOWN = {"pdca/a.md", "pdca/b.md", "pdca/2025-01-02-a.pdca.md"}
 CALL = '{"name": "read_file", "arguments": {"path": "src/Button.tsx"}}'
 QUESTIONS = {case.name: case.question for case in CASES}
 RIGHT = {
     "trained": "The constructor is empty; init(scenario) sets the state.",
-    "history": "We pinned the versions [1].",
+    "history": "We pinned the versions [1], see pdca/2025-01-02-a.pdca.md, and Button.md.",
     "tools": CALL,
 }
 
@@ -87,6 +87,8 @@ def test_the_questions_are_the_agreed_ones() -> None:
         ("history", {"documents": hits("pdca/a.md", "pdca/none.md")}, ["cited PDCAs"]),
         ("history", {"documents": hits("x", collection="process_docs")}, ["cited PDCAs"]),
         ("history", {"text": "See [1] and [7]."}, ["numbers in the text"]),
+        ("history", {"text": "See pdca/2025-01-02-UTC-0101-gone.md."}, ["PDCAs in the text"]),
+        ("history", {"text": "FOLLOWS: [20250101-000000-Ada.Tester.pdca.md]"}, ["PDCAs in the text"]),
         ("history", {"text": " "}, ["answer"]),
         ("history", {"first_token_ms": 801.0}, ["time to first token"]),
         ("tools", {"question": "What does reading mean?"}, ["detected tools", "call"]),

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ from tests.training_project import write_project
 from web4mlx import last_stages, pipeline, store_stages
 from web4mlx.artifacts import Input, new_manifest, sha256_file, write_manifest
 from web4mlx.config import load_config
+from web4mlx.data.corpus import write_corpus
 from web4mlx.errors import CheckFailed, StageCrashed, Web4Error
 from web4mlx.estimate import ORDER, StageTimes
-from web4mlx.events import Event, Warned
+from web4mlx.events import Event, EventLog, Warned
 from web4mlx.pipeline import Stage
+from web4mlx.rag.folder import require_generation
+from web4mlx.rag.schema import DATABASE, read_database
+from web4mlx.rag.training_sources import find_trained_sources
 from web4mlx.stages import Line
 
 LAST = ("rag build", "rag check", "smoke", "mark")
@@ -107,6 +112,28 @@ def test_a_missing_sample_source_is_generated(in_tmp: Path, monkeypatch: pytest.
     project.run("rag build")
     assert (in_tmp / "data/rag/tools/tool_core.jsonl").is_file()
     assert project.commands[0][2:5] == ["data/rag/repo", "--tools", "data/rag/tools"]
+
+
+def test_a_generated_source_shares_its_pdcas_with_the_corpus_and_they_are_marked(
+    in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rag = '[rag]\nsource = "data/rag/repo"\ntools = "data/rag/tools"\nsample_scale = "demo"\n'
+    project = Project(in_tmp, monkeypatch, rag=rag)
+    trained = in_tmp / "data/domain_representatives.jsonl"
+    data = project.line.config.data.model_copy(update={"train": (trained,)})
+    project.line.config = project.line.config.model_copy(update={"data": data})
+    for seed in (7, 8):
+        write_corpus(trained.parent, "demo", seed, EventLog(None, "test", "rag"))
+        inputs = {f"data:{trained.name}": Input(path=str(trained), sha256=sha256_file(trained))}
+        write_manifest(project.line.adapter, new_manifest("train", inputs=inputs))
+        assert not project.run("rag build")
+        assert project.run("rag build")
+        project.run("mark")
+        assert project.commands[-1][:3] == ["rag", "mark", "--from-training"]
+        with closing(read_database(require_generation(project.line.config.store) / DATABASE)) as connection:
+            found = find_trained_sources(project.line.adapter, connection)
+        assert len(found.paths) == 15
+    assert "nothing-marked" not in project.warnings()
 
 
 @pytest.mark.parametrize("name", LAST[:3])

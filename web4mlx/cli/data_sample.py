@@ -1,14 +1,11 @@
 """`web4mlx data sample`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
-from web4mlx.cli.output import EventPrinter, note, print_json
-
-if TYPE_CHECKING:
-    from web4mlx.data.corpus import Scale
+from web4mlx.cli.output import EventPrinter
+from web4mlx.cli.samples import parse_scale, show_sample
 
 
 def sample(
@@ -31,28 +28,8 @@ def sample(
         require_own_files(folder)
     if dry_run:
         counts = corpus_counts(chosen)
-        note("nothing written (--dry-run)")
     else:
         with EventLog(None, "sample", "sample", EventPrinter()) as log:
             counts = write_corpus(folder, chosen, seed, log)
-    if as_json:
-        print_json(
-            {"folder": str(folder), "scale": chosen, "seed": seed, "written": not dry_run, "counts": counts}
-        )
-    else:
-        print("\n".join(f"{count:6d}  {folder / name}.jsonl" for name, count in counts.items()))
-
-
-def parse_scale(text: str) -> "Scale":
-    """The scale of that name.
-
-    Raises:
-        UsageError: There is no such scale.
-    """
-    from web4mlx.errors import UsageError
-
-    if text == "demo":
-        return "demo"
-    if text == "full":
-        return "full"
-    raise UsageError(f"--scale {text}: expected demo or full")
+    files = {f"{folder / name}.jsonl": count for name, count in counts.items()}
+    show_sample(files, {"folder": folder, "scale": chosen, "seed": seed, "counts": counts}, dry_run, as_json)

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import typer
 
-from web4mlx.cli.data_sample import parse_scale
-from web4mlx.cli.output import EventPrinter, note, print_json
+from web4mlx.cli.output import EventPrinter
+from web4mlx.cli.samples import parse_scale, show_sample
 
 
 def sample(
     scale: str = typer.Option("demo", "--scale", help="demo, or full (18,767 documents)."),
     seed: int = typer.Option(7, "--seed", help="Equal seeds give equal files."),
     folder: Path = typer.Option(Path("data/rag"), "--folder", help="Gets repo/ and tools/."),
+    trained: Path = typer.Option(None, "--trained", help="Training file whose PDCAs stand in it too."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Show what would be written."),
     as_json: bool = typer.Option(False, "--json", help="Print folder and counts as JSON."),
 ) -> None:
@@ -27,13 +28,7 @@ def sample(
     if dry_run:
         require_own(folder)
         counts = sample_counts(chosen)
-        note("nothing written (--dry-run)")
     else:
         with EventLog(None, "rag", "rag sample", EventPrinter()) as log:
-            counts = write_sample(folder, chosen, seed, log)
-    if as_json:
-        print_json(
-            {"folder": str(folder), "scale": chosen, "seed": seed, "written": not dry_run, "counts": counts}
-        )
-    else:
-        print("\n".join(f"{count:6d}  {name}" for name, count in counts.items()))
+            counts = write_sample(folder, chosen, seed, log, trained)
+    show_sample(counts, {"folder": folder, "scale": chosen, "seed": seed, "counts": counts}, dry_run, as_json)

@@ -36,6 +36,8 @@ def report_lines(report: "BuildReport") -> Iterator[str]:
     )
     yield from finding_lines("could not be used", report.failures)
     yield from finding_lines("read with a remark", report.warnings)
+    if report.unchanged:
+        yield "nothing has changed since the last build; --rebuild reads everything again"
     yield f"store: {report.generation}"
 
 

@@ -54,7 +54,7 @@ def serve(
     elif install_service:
         install(plan, config, db, gguf is None and start_ollama, dry_run, as_json)
     elif dry_run:
-        describe(plan, as_json)
+        describe(plan, settings, db, as_json)
     else:
         run(plan, settings, db, start_ollama, as_json)
 
@@ -83,12 +83,14 @@ def planned(
     )
 
 
-def describe(plan: "ServePlan", as_json: bool) -> None:
-    """Say what would be served where."""
-    settings = plan.settings
+def describe(plan: "ServePlan", settings: "RunConfig", db: Path | None, as_json: bool) -> None:
+    """Say what would be served where, and with which store."""
+    from web4mlx.assistant.store import describe_store
+
     result = {
-        "address": f"http://{settings.host}:{settings.port}",
+        "address": f"http://{plan.settings.host}:{plan.settings.port}",
         "behind": str(plan.gguf or plan.ollama),
+        "store": describe_store(db, settings.store),
         "token": bool(plan.token),
     }
     print_json(result) if as_json else print("\n".join(f"{key}: {value}" for key, value in result.items()))

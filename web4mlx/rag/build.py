@@ -14,11 +14,13 @@ from web4mlx.rag.collect import collect
 from web4mlx.rag.documents import Corpus
 from web4mlx.rag.embedder import Embedder, Report
 from web4mlx.rag.folder import CHROMA, current_generation, new_generation, only_writer, require_generation
+from web4mlx.rag.on_server import FACT, next_end, read_end, remove_others
 from web4mlx.rag.sample_mark import read_sample_scale
 from web4mlx.rag.schema import DATABASE, create_database, explain_sqlite_errors, read_database
 from web4mlx.rag.settings import SourceRules
 from web4mlx.rag.sync import sync_store
-from web4mlx.rag.timeline import copy_marks, write_corpus
+from web4mlx.rag.timeline import copy_marks, write_corpus, write_facts
+from web4mlx.rag.unchanged import find_unchanged, kept_facts, source_state
 from web4mlx.rag.vector_cache import VectorCache
 from web4mlx.rag.vectors import open_client
 
@@ -51,6 +53,7 @@ def build_store(request: BuildRequest, rules: SourceRules, embedder: Embedder, l
     """Build a store, or bring it up to date.
 
     Unchanged text costs no embedding; what left the source leaves the store; markers of unchanged text stay.
+    A source in which nothing has changed is not read, unless a rebuild is asked for.
 
     Raises:
         MissingPrerequisite: The source or the embedder is missing, or another writer is not done in time.
@@ -59,6 +62,13 @@ def build_store(request: BuildRequest, rules: SourceRules, embedder: Embedder, l
     began = time.monotonic()
     log.write(Started, plan={"source": str(request.source), "store": str(request.db)})
     with only_writer(request.db, log, request.wait_s):
+        state = source_state(request.source, request.tools, rules, embedder.identity, request.chroma_url)
+        if not request.rebuild:
+            old = current_generation(request.db)
+            same = find_unchanged(old, state, embedder.identity, request.chroma_url)
+            if same is not None:
+                log.write(Finished, duration_s=time.monotonic() - began, artifact=str(same.generation))
+                return replace(same, duration_s=time.monotonic() - began)
         corpus = collect(request.source, request.tools, rules, embedder, reporter(log, "reading", "files"))
         timings = {"reading": time.monotonic() - began}
         with VectorCache(request.db / CACHE, embedder.identity) as cache:
@@ -66,7 +76,7 @@ def build_store(request: BuildRequest, rules: SourceRules, embedder: Embedder, l
             texts = [chunk.text for chunk in corpus.chunks]
             embedded = cache.fill(texts, embedder, reporter(log, "embedding", "chunks"))
             timings["embedding"] = time.monotonic() - started
-            report = write_generation(request, corpus, cache, embedded, timings)
+            report = write_generation(request, corpus, cache, embedded, timings, state)
             cache.keep_only(texts)
     log.write(Metric, name="embedded", value=embedded, unit=f"of {len(texts)} chunks")
     log.write(Finished, duration_s=time.monotonic() - began, artifact=str(report.generation))
@@ -74,7 +84,12 @@ def build_store(request: BuildRequest, rules: SourceRules, embedder: Embedder, l
 
 
 def write_generation(
-    request: BuildRequest, corpus: Corpus, cache: VectorCache, embedded: int, timings: dict[str, float]
+    request: BuildRequest,
+    corpus: Corpus,
+    cache: VectorCache,
+    embedded: int,
+    timings: dict[str, float],
+    state: str,
 ) -> BuildReport:
     """Write both databases into a new generation, verify them, and switch over."""
     started = time.monotonic()
@@ -83,13 +98,18 @@ def write_generation(
     with new_generation(request.db, start_from_current=keeps_chroma) as folder:
         path = folder / DATABASE
         with explain_sqlite_errors(path), closing(create_database(path)) as connection:
-            write_corpus(connection, corpus, store_facts(request, cache))
+            old_end = end_of(old) if request.chroma_url else ""
+            end = next_end(old_end) if request.chroma_url else ""
+            write_corpus(connection, corpus, store_facts(request, cache) | {FACT: end})
             marked = copy_old_marks(connection, old)
             with closing(open_client(folder / CHROMA, request.chroma_url)) as client:
+                if end:
+                    remove_others(client, end, keep=(old_end,))
                 difference = sync_store(client, connection, cache)
+            timings["writing"] = time.monotonic() - started
+            report = describe_build(request.db, corpus, embedded, marked, difference, timings)
+            write_facts(connection, kept_facts(state, report))
             verify_database(connection, path)
-        timings["writing"] = time.monotonic() - started
-        report = describe_build(request.db, corpus, embedded, marked, difference, timings)
         model = cache.identity.model
         write_manifest(folder, store_manifest(request.source, request.tools, model, report))
     return replace(report, generation=require_generation(request.db))
@@ -121,6 +141,14 @@ def is_ours(old: Path | None) -> bool:
             return bool(connection.execute("PRAGMA user_version").fetchone()[0])
     except StageCrashed:
         return False
+
+
+def end_of(old: Path | None) -> str:
+    """What the names of the previous generation's collections on a server end with; empty for none."""
+    if not is_ours(old) or old is None:
+        return ""
+    with closing(read_database(old / DATABASE)) as connection:
+        return read_end(connection)
 
 
 def copy_old_marks(connection: Any, old: Path | None) -> int:

@@ -10,7 +10,10 @@ from web4mlx.rag.sync import Difference
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What a build did; `counts` has documents and chunks of each collection, `rules` the files by rule."""
+    """What a build did; `counts` has documents and chunks of each collection, `rules` the files by rule.
+
+    `unchanged` says that the source was as before and has not been read.
+    """
 
     generation: Path
     counts: dict[str, dict[str, int]]
@@ -25,6 +28,7 @@ class BuildReport:
     failures: tuple[Failure, ...] = ()
     warnings: tuple[Failure, ...] = ()
     timings_s: dict[str, float] = field(default_factory=dict)
+    unchanged: bool = False
 
 
 def describe_build(

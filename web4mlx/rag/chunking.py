@@ -29,10 +29,15 @@ def split_text(text: str, counter: TokenCounter, title: str = "") -> list[tuple[
     Returns:
         (piece with its title, its tokens with special ones) pairs; none for an empty text.
     """
-    title = fit_title(title, counter)
+    title, text = fit_title(title, counter), text.strip()
+    if not text:
+        return []
     head = f"{title}\n" if title else ""
+    tokens = counter.count_tokens(head + text)
+    if tokens <= counter.window:
+        return [(head + text, tokens)]
     budget = counter.window - SPECIAL_TOKENS - (plain_count(title, counter) if title else 0)
-    pieces = [head + piece for piece in pack(text.strip(), counter, budget) if piece.strip()]
+    pieces = [head + piece for piece in pack(text, counter, budget) if piece.strip()]
     return [(piece, counter.count_tokens(piece)) for piece in pieces]
 
 

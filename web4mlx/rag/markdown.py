@@ -1,11 +1,11 @@
-"""Markdown as people really write it, read tolerantly: headings of any level, header fields, quotes.
+"""Markdown as people really write it, read tolerantly: headings, header fields, quotes, tables.
 
 A parser decides what is a heading, so `#` lines inside code fences are none. Sections are slices of the
 original lines. What a generated document must look like is the business of the evaluation, not of this file.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -39,12 +39,13 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A parsed document."""
+    """A parsed document; quotes and the tables outside of them are (first line, line after the last)."""
 
     lines: tuple[str, ...]
     headings: tuple[Heading, ...]
     fields: tuple[Field, ...]
     quotes: tuple[tuple[int, int], ...]
+    tables: tuple[tuple[int, int], ...] = ()
 
 
 @cache
@@ -56,15 +57,22 @@ def _parser() -> "MarkdownIt":
 
 def read_markdown(text: str) -> Reading:
     """Read a text; nothing is an error."""
-    tokens = _parser().parse(text)
-    return Reading(
-        tuple(text.split("\n")),
-        tuple(_headings(tokens)),
-        tuple(_fields(tokens)),
-        tuple(
-            (token.map[0], token.map[1]) for token in tokens if token.type == "blockquote_open" and token.map
-        ),
-    )
+    lines = text.split("\n")
+    tokens = _parser().parse("\n".join(without_front_matter(lines)))
+    quotes = tuple(_ranges(tokens, "blockquote_open"))
+    tables = [one for one in _ranges(tokens, "table_open") if not any(s <= one[0] < e for s, e in quotes)]
+    return Reading(tuple(lines), tuple(_headings(tokens)), tuple(_fields(tokens)), quotes, tuple(tables))
+
+
+def without_front_matter(lines: Sequence[str], longest: int = 60) -> list[str]:
+    """The lines with the marks around `Key: value` lines at the very beginning left empty.
+
+    Left as they are, the second mark would make a heading of the lines above it.
+    """
+    marks = [number for number, line in enumerate(lines[:longest]) if line.rstrip() in ("---", "+++")][:2]
+    if len(marks) < 2 or marks[0] != 0 or any(not line.strip() for line in lines[1 : marks[1]]):
+        return list(lines)
+    return ["" if number in marks else line for number, line in enumerate(lines)]
 
 
 def clean_title(text: str) -> str:
@@ -92,3 +100,7 @@ def _fields(tokens: list["Token"]) -> Iterator[Field]:
             match = _FIELD.match(line)
             if match:
                 yield Field(match["key"].strip().casefold(), match["value"].strip(), token.map[0] + offset)
+
+
+def _ranges(tokens: list["Token"], kind: str) -> Iterator[tuple[int, int]]:
+    yield from ((token.map[0], token.map[1]) for token in tokens if token.type == kind and token.map)

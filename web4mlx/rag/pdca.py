@@ -4,8 +4,9 @@ Nothing is an error. What is missing stays empty; a document without recognisabl
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from web4mlx.rag.header_tables import header_rows, table_fields
 from web4mlx.rag.markdown import Field, Heading, Reading, read_markdown
 from web4mlx.rag.stamps import Moment, fold_agent, read_moment, read_signature
 
@@ -27,6 +28,7 @@ _KEYS = {
 }
 _FIELD_OF = {key: name for name, keys in _KEYS.items() for key in keys}
 LINK_KEYS = ("previous pdca", "precedes", "follows")
+_KNOWN = {*_FIELD_OF, *LINK_KEYS}
 _ARROW = re.compile(r"\s*(?:→|->|=>|➜)\s*")
 _MARKUP = re.compile(r"[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}|\[([^\]]*)\]\([^)]*\)")
 
@@ -54,7 +56,7 @@ class PdcaText:
 
 def read_pdca(name: str, text: str) -> PdcaText:
     """Read a document; `name` is its file's name, which may tell date and agent."""
-    reading = read_markdown(text)
+    reading = with_tables(read_markdown(text))
     starts = section_starts(reading)
     header_end = min(
         (heading.start for key, heading in starts if key != "objective"), default=len(reading.lines)
@@ -77,6 +79,12 @@ def read_pdca(name: str, text: str) -> PdcaText:
         agent_role=fields.get("agent_role", "") or signed_role,
         cmm_level=read_level(fields.get("cmm_level", "")),
     )
+
+
+def with_tables(reading: Reading) -> Reading:
+    """The reading with the fields of its tables among the others, in the order of their lines."""
+    fields = [*reading.fields, *table_fields(reading, _KNOWN)]
+    return replace(reading, fields=tuple(sorted(fields, key=lambda one: one.line)))
 
 
 def is_pdca_by_content(text: str) -> bool:
@@ -143,7 +151,8 @@ def clean_value(name: str, one: Field) -> str:
 def rest_of(reading: Reading, used: list[tuple[int, int]]) -> str:
     """What stands outside the sections, without title and header fields: summaries, feedback, notes."""
     covered = {line for start, end in used for line in range(start, end)}
-    covered |= {one.line for one in reading.fields if one.key in _FIELD_OF or one.key in LINK_KEYS}
+    fields = [one for one in reading.fields if one.key in _KNOWN]
+    covered |= {one.line for one in fields} | header_rows(reading, fields)
     covered |= {heading.start for heading in reading.headings if heading.level == 1}
     kept = [line for number, line in enumerate(reading.lines) if number not in covered]
     text = "\n".join("" if set(line) <= set("-*_ ") else line for line in kept)

@@ -10,6 +10,7 @@ from web4mlx.errors import MissingPrerequisite, UsageError
 from web4mlx.rag.embedder import Embedder
 from web4mlx.rag.embedder_source import open_embedder
 from web4mlx.rag.folder import CHROMA, require_generation
+from web4mlx.rag.on_server import read_end
 from web4mlx.rag.schema import DATABASE, read_database
 from web4mlx.rag.settings import EmbedderSettings
 from web4mlx.rag.vectors import list_collections, open_client
@@ -50,7 +51,7 @@ class Store:
         Raises:
             UsageError: A collection was made with another embedder.
         """
-        found = list_collections(self.client)
+        found = list_collections(self.client, read_end(self.connection) if self.chroma_url else "")
         for name, collection in found.items():
             require_same_embedder(name, collection.metadata or {}, self.embedder)
         return found

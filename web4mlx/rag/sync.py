@@ -8,6 +8,7 @@ from typing import Any
 from web4mlx.errors import StageCrashed
 from web4mlx.rag.documents import COLLECTIONS, Scalar
 from web4mlx.rag.embedder import EmbedderIdentity
+from web4mlx.rag.on_server import read_end
 from web4mlx.rag.timeline import StoredChunk, read_chunks
 from web4mlx.rag.vector_cache import VectorCache
 from web4mlx.rag.vectors import (
@@ -16,10 +17,14 @@ from web4mlx.rag.vectors import (
     batches,
     ensure_collection,
     explain_chroma_errors,
+    query_collection,
     read_metadata,
 )
 
 FORMAT = 2
+ASKED = 20  # records that are looked up by their own vectors before a store counts
+SAME = 0.999
+MOST_LOST = 0.25  # the index is an approximate one; a broken one loses nearly all
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +53,15 @@ def collection_metadata(identity: EmbedderIdentity) -> dict[str, Scalar]:
 def sync_store(client: Any, connection: sqlite3.Connection, cache: VectorCache) -> Difference:
     """Bring all collections to what the database says; the cache knows all vectors that are to be added.
 
+    The database says how the collections' names end.
+
     Raises:
         StageCrashed: Chroma does not hold what was written to it.
     """
-    total = Difference()
+    total, end = Difference(), read_end(connection)
     with explain_chroma_errors("chroma_db"):
         for name in COLLECTIONS:
-            collection = ensure_collection(client, name, collection_metadata(cache.identity))
+            collection = ensure_collection(client, name + end, collection_metadata(cache.identity))
             total += sync_collection(collection, list(read_chunks(connection, name)), cache)
     return total
 
@@ -86,6 +93,8 @@ def sync_collection(collection: Any, wanted: Sequence[StoredChunk], cache: Vecto
         )
     if gone or new or changed:
         verify(collection, wanted)
+    if gone or new:
+        verify_index(collection, wanted, cache)
     return Difference(len(new), len(gone), len(changed), len(wanted) - len(new) - len(changed))
 
 
@@ -110,5 +119,23 @@ def verify(collection: Any, wanted: Sequence[StoredChunk]) -> None:
         raise StageCrashed(
             f"{collection.name}: Chroma holds something else than was written to it: "
             f"{missing} missing, {extra} too many, {differing} with other metadata",
+            REBUILD_HINT,
+        )
+
+
+def verify_index(collection: Any, wanted: Sequence[StoredChunk], cache: VectorCache) -> None:
+    """Look some records up by their own vectors: an index that does not find these finds nothing.
+
+    Raises:
+        StageCrashed: Too many of them, or equal ones, are not the nearest to their own vectors.
+    """
+    asked = wanted[:: max(1, len(wanted) // ASKED)]
+    lost = 0
+    for vector in cache.vectors([chunk.text for chunk in asked]):
+        found = query_collection(collection, vector, 1)
+        lost += not found or found[0].similarity < SAME
+    if lost > MOST_LOST * len(asked):
+        raise StageCrashed(
+            f"{collection.name}: {lost} of {len(asked)} records are not found by their own vectors",
             REBUILD_HINT,
         )

@@ -42,7 +42,12 @@ def write_corpus(connection: sqlite3.Connection, corpus: Corpus, facts: Mapping[
         )
         write_chunks(connection, corpus.chunks)
         write_findings(connection, corpus)
-        connection.executemany("INSERT INTO store VALUES (?, ?)", sorted(facts.items()))
+        write_facts(connection, facts)
+
+
+def write_facts(connection: sqlite3.Connection, facts: Mapping[str, str]) -> None:
+    """Record facts about the store as a whole; those of known keys are replaced."""
+    connection.executemany("INSERT OR REPLACE INTO store VALUES (?, ?)", sorted(facts.items()))
 
 
 def write_pdcas(connection: sqlite3.Connection, pdcas: list[Pdca]) -> None:

@@ -7,11 +7,13 @@ The run's manifest names its data files and their digests; a sample names its PD
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from web4mlx.artifacts import Manifest, read_manifest, sha256_file
+from web4mlx.config import load_config
+from web4mlx.data.selection import read_selection
 from web4mlx.errors import CheckFailed, MissingPrerequisite
 
 KEYS = ("pdca_id", "source", "file_path", "sample_id")
@@ -39,39 +41,64 @@ def find_trained_sources(run: Path, connection: sqlite3.Connection) -> TrainedSo
         raise MissingPrerequisite(
             f"{run}: no manifest of a finished training", "Name a run folder that `web4mlx train` finished."
         )
-    references = set(read_references(manifest))
+    references = set(read_references(manifest, held_out_name(run)))
     places = known_places(connection)
     paths = {path for reference in references for path in places.get(reference.casefold(), ())}
     return TrainedSources(run.name, manifest.created[:10], len(references), tuple(sorted(paths)))
 
 
-def read_references(manifest: Manifest) -> Iterator[str]:
-    """What the samples of a run's training files name as their sources.
+def held_out_name(run: Path) -> str:
+    """The name of the file that a run was evaluated on while it was trained; empty when it is not known."""
+    file = run / "config.toml"
+    return load_config(file).data.eval.name if file.is_file() else ""
+
+
+def read_references(manifest: Manifest, held_out: str = "") -> Iterator[str]:
+    """What the samples that a run was trained on name as their sources.
+
+    Args:
+        manifest: The run's.
+        held_out: The name of the file among its data that was not trained on.
 
     Raises:
         MissingPrerequisite: A file is gone.
         CheckFailed: A file has changed.
     """
+    entry = manifest.inputs.get("selection")
+    chosen = set(read_selection(unchanged(Path(entry.path), entry.sha256))) if entry else None
     for name, entry in manifest.inputs.items():
         path = Path(entry.path)
-        if not name.startswith("data:") or path.suffix != ".jsonl":
+        if not name.startswith("data:") or path.suffix != ".jsonl" or path.name == held_out:
             continue
-        if sha256_file(path) != entry.sha256:
-            raise CheckFailed(
-                f"{path}: changed since the training", "Restore the file; marking by another would be wrong."
-            )
-        with path.open("rb") as file:
+        with unchanged(path, entry.sha256).open("rb") as file:
             for raw in file:
-                yield from references_of(raw)
+                yield from references_of(raw, chosen)
 
 
-def references_of(raw: bytes) -> Iterator[str]:
-    """The sources that one sample names; none for held-out samples and for lines that are no samples."""
+def unchanged(path: Path, sha256: str) -> Path:
+    """The file, which is still the one with this digest.
+
+    Raises:
+        MissingPrerequisite: It is gone.
+        CheckFailed: It has changed.
+    """
+    if sha256_file(path) != sha256:
+        raise CheckFailed(
+            f"{path}: changed since the training", "Restore the file; marking by another would be wrong."
+        )
+    return path
+
+
+def references_of(raw: bytes, chosen: Container[str] | None = None) -> Iterator[str]:
+    """The sources that one sample names; none for samples that were not trained on and for other lines."""
     try:
         metadata = json.loads(raw)["metadata"]
     except (ValueError, KeyError, TypeError):
         return
-    if isinstance(metadata, dict) and not metadata.get("never_train"):
+    if not isinstance(metadata, dict):
+        return
+    is_chosen = chosen is None or metadata.get("sample_id") in chosen
+    if is_chosen and not metadata.get("never_train"):
         yield from (value for key in KEYS if isinstance(value := metadata.get(key), str) and value)
 
 

@@ -108,11 +108,18 @@ def explain_chroma_errors(place: str) -> Iterator[None]:
         raise StageCrashed(f"{place}: Chroma gave up: {str(error)[:200]}", REBUILD_HINT) from error
 
 
-def list_collections(client: Any) -> dict[str, Any]:
-    """The collections of a store by name, without any embedding function."""
+def list_collections(client: Any, end: str = "") -> dict[str, Any]:
+    """The collections of a store by name, without any embedding function.
+
+    Args:
+        client: The client.
+        end: What the names on a server end with; the names that are returned are without it.
+    """
+    names = [str(one.name) for one in client.list_collections()]
     return {
-        one.name: client.get_collection(one.name, embedding_function=None)
-        for one in client.list_collections()
+        name.removesuffix(end): client.get_collection(name, embedding_function=None)
+        for name in names
+        if name.endswith(end)
     }
 
 

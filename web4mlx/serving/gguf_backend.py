@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.responses import Response as HttpResponse
 
 from web4mlx import __version__
+from web4mlx.assistant.counting import RememberedCounts
 from web4mlx.engines.base import Engine, Request, SamplingOptions
 from web4mlx.errors import MissingPrerequisite, UsageError
 from web4mlx.serving.asked import Asked, parse_object
@@ -62,7 +63,7 @@ class GgufBackend:
         answer_s: float = 1800,
     ) -> None:
         self.model = model
-        self.count_tokens = count_tokens
+        self.count_tokens = RememberedCounts(count_tokens)
         self.answer_s = answer_s
         self.slots = Slots(engine, parallel, LONGEST_LINE)
         opening = "\n".join(str(turn["content"]) for turn in model.opening)

@@ -3,7 +3,6 @@
 Nothing is injected when nothing is needed: then the request goes on byte for byte.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -100,11 +99,14 @@ class Injector:
 
 
 def prompt_tokens(asked: Asked, facts: ModelFacts) -> int:
-    """Tokens of a request's prompt: its texts, and for estimates of room what a template adds at most."""
-    texts: Sequence[str] = [message_text(message) for message in asked.messages]
+    """Tokens of a request's prompt: its texts with a line end between them, and its tools.
+
+    Each text is counted by itself, so that those of earlier turns are known from the request before.
+    """
+    texts = [message_text(message) for message in asked.messages]
     tools = asked.body.get("tools")
     described = facts.count_tokens(str(tools)) if tools else 0
-    return facts.count_tokens("\n".join(texts)) + described + facts.opening_tokens
+    return sum(map(facts.count_tokens, texts)) + max(0, len(texts) - 1) + described + facts.opening_tokens
 
 
 def answer_room(facts: ModelFacts) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 
 from web4mlx.assistant.answering import estimate_tokens
+from web4mlx.assistant.counting import RememberedCounts
 from web4mlx.engines.llama_vocabulary import open_vocabulary
 from web4mlx.serving.asked import Asked
 from web4mlx.serving.backend import CountTokens, ModelFacts
@@ -35,7 +36,7 @@ class ShownModel:
         self.answer_tokens = whole(parameters.get("num_predict"))
         self.system = str(shown.get("system") or "")
         count = open_vocabulary(info)
-        self.count_tokens: CountTokens = count or estimate_tokens
+        self.count_tokens: CountTokens = RememberedCounts(count) if count else estimate_tokens
         self.is_exact = count is not None
 
     def facts(self, asked: Asked) -> ModelFacts:

@@ -15,6 +15,7 @@ from web4mlx.smoke.report import SmokeCheck
 HISTORY = "pdca_historical"
 FILE = "Button.tsx"
 _NUMBER = re.compile(r"\[(\d{1,3})\]")
+_DOCUMENT = re.compile(r"[\w./-]*(?:\d{4}-?\d{2}-?\d{2}[\w.-]*|\w\.pdca)\.md\b")  # a PDCA's file
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Judge:
 
     Args:
         settings: Budgets and expected content.
-        unknown_pdcas: Which of some ids are no PDCAs of the store.
+        unknown_pdcas: Which of some ids and file names are no PDCAs of the store.
         detector: The rules that decided about tools.
     """
 
@@ -49,6 +50,8 @@ class Judge:
         cited = [str(hit.metadata.get("pdca_id", "")) for hit in pdcas_of(answer)]
         unknown = self.unknown_pdcas(cited)
         sources = len(answer.prepared.built.documents)
+        named = _DOCUMENT.findall(answer.response.text)
+        nowhere = self.unknown_pdcas(named)
         invented = [n for n in _NUMBER.findall(answer.response.text) if not 1 <= int(n) <= sources]
         return [
             check("route", answer.prepared.built.route.name, "history", is_route(answer, "history")),
@@ -57,6 +60,7 @@ class Judge:
                 "cited PDCAs", counted(cited, unknown), "1 or more, all in the store", cited and not unknown
             ),
             check("numbers in the text", invented_of(invented), f"none above {sources}", not invented),
+            check("PDCAs in the text", counted(named, nowhere), "none that is not in the store", not nowhere),
             check("answer", words(answer), "not empty", answer.response.text.strip()),
             within("time to first token", answer.first_token_ms, self.settings.history_first_token_ms),
         ]

@@ -143,6 +143,6 @@ def summarise(plan: SmokePlan, engine: dict[str, object], tests: tuple[SmokeTest
 
 
 def unknown_pdcas(store: "Store", ids: Iterable[str]) -> list[str]:
-    """Which of some ids the store's timeline does not have."""
-    asking = "SELECT 1 FROM pdcas WHERE id = ?"
+    """Which of some ids and file names the store's timeline does not have."""
+    asking = "SELECT 1 FROM pdcas WHERE id = ?1 OR substr(id, -length(?1) - 1) = '/' || ?1"
     return [one for one in ids if store.connection.execute(asking, (one,)).fetchone() is None]

@@ -23,24 +23,24 @@ VARIETY: dict[Scale, int | None] = {"demo": 2, "full": None}
 # Questions about each topic in the demo's training. Few rows of a topic are not remembered; the canaries ask
 # about all but the last two, and long lists take more rows than a plain decision.
 EXPLAINED = {
-    "empty_constructor": 13,
-    "init_method": 15,
-    "five_layers": 13,
-    "radical_oop": 12,
-    "scenario_state": 12,
-    "pdca_sections": 14,
-    "tron": 16,
-    "dual_links": 16,
-    "cmm_levels": 12,
-    "verification_checklist": 12,
-    "vitest_choice": 10,
-    "automation_choice": 12,
-    "constructor_rule": 8,
-    "constructor_judgement": 16,
-    "read_file_use": 16,
-    "tool_call_form": 12,
-    "secrets_rule": 3,
-    "banned_things": 3,
+    "empty_constructor": 26,
+    "init_method": 30,
+    "five_layers": 26,
+    "radical_oop": 24,
+    "scenario_state": 24,
+    "pdca_sections": 20,
+    "tron": 32,
+    "dual_links": 32,
+    "cmm_levels": 24,
+    "verification_checklist": 24,
+    "vitest_choice": 20,
+    "automation_choice": 24,
+    "constructor_rule": 16,
+    "constructor_judgement": 32,
+    "read_file_use": 32,
+    "tool_call_form": 24,
+    "secrets_rule": 6,
+    "banned_things": 6,
 }
 # Topics that the demo's evaluation rows ask about.
 EXPLAINED_IN_EVAL = ("empty_constructor", "init_method", "pdca_sections", "tron", "constructor_rule")
@@ -58,19 +58,19 @@ class Share:
 
 def demo_plan() -> Iterator[Share]:
     """Small enough for less than an hour on a CPU, with every kind that the harnesses ask for."""
-    yield Share("style_core", 150, 3, short_code.empty_constructor)
-    yield Share("style_core", 30, 2, short_code.layer_file)
-    yield Share("style_core", 36, 2, short_code.scenario_class)
-    yield Share("style_core", 12, 0, short_code.subclass)
-    yield Share("domain_patterns", 10, 5, short_documents.pattern)
-    yield Share("process_framework", 60, 4, short_documents.decision)
-    yield Share("domain_representatives", 80, 5, short_documents.pdca)
-    yield Share("style_refactor", 30, 3, short_code.refactoring)
-    yield Share("guardrails", 550, 3, partial(short_answers.guardrail, banned=True))
-    yield Share("guardrails", 550, 3, partial(short_answers.guardrail, banned=False))
-    yield Share("guardrails", 12, 1, short_code.vitest_file)
-    yield Share("tool_awareness", 320, 5, short_answers.tool_call)
-    yield Share("reporting_protocol", 8, 5, short_documents.report)
+    yield Share("style_core", 330, 3, short_code.empty_constructor)
+    yield Share("style_core", 90, 2, short_code.layer_file)
+    yield Share("style_core", 96, 2, short_code.scenario_class)
+    yield Share("style_core", 44, 0, short_code.subclass)
+    yield Share("domain_patterns", 12, 5, short_documents.pattern)
+    yield Share("process_framework", 170, 4, short_documents.decision)
+    yield Share("domain_representatives", 280, 5, short_documents.pdca)
+    yield Share("style_refactor", 70, 3, short_code.refactoring)
+    yield Share("guardrails", 1700, 3, partial(short_answers.guardrail, banned=True))
+    yield Share("guardrails", 1700, 3, partial(short_answers.guardrail, banned=False))
+    yield Share("guardrails", 26, 1, short_code.vitest_file)
+    yield Share("tool_awareness", 420, 5, short_answers.tool_call)
+    yield Share("reporting_protocol", 10, 5, short_documents.report)
     for topic, rows in EXPLAINED.items():
         yield Share(
             short_answers.file_of(topic),

@@ -68,8 +68,8 @@ CONTRACTS = ("{component}Contract", "I{component}", "{component}Interface")
 NEIGHBOURS = ("{entity}Loader", "{entity}Page", "{entity}Importer", "{entity}Service")
 OWNERS = ("Desk", "Centre", "House", "Panel", "Room", "Service", "Yard", "School", "Point")
 PARTS = ("Table", "Shelf", "Box", "Index", "Group", "Book", "Chain", "Map")
-# Out of twelve requests for a class: the list of phrasings that each is asked by.
-ASKED = ("class",) * 3 + ("class_task",) * 6 + ("class_action",) * 2 + ("class_owner",)
+# Out of fourteen requests for a class: the list of phrasings that each is asked by.
+ASKED = ("class",) * 3 + ("class_task",) * 5 + ("class_contract",) * 3 + ("class_action",) * 2 + ("class_owner",)
 _OWNER_NAMES = (("component", OWNERS), ("part", PARTS))
 BASES = ("Base", "Abstract", "Common", "Plain")
 OLD_CLASS = """\

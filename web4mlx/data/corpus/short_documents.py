@@ -16,7 +16,7 @@ FOLLOWS: {follows}
 {task^} so that {gain}.
 
 ## Plan
-- Trigger: {why^}.
+- Trigger: It was noticed that {why}.
 - Response: {how^}.
 - Outcome: {gain^}.
 - Next: {next_step^}.
@@ -89,11 +89,20 @@ def pdca(dealer: Dealer) -> Row:
 
 
 def _asked_for_pdca(dealer: Dealer, work: Story) -> str:
-    """How the PDCA is asked for; one in five in the frame of a guardrail's request, which must not decide."""
-    if dealer.deal("pdca_framed", (True, False, False, False, False)):
+    """How the PDCA is asked for; often in the frame of a guardrail's request, which must not decide."""
+    if dealer.deal("pdca_framed", (True, True, False, False, False)):
         work.update(action=dealer.words("phrasings", "pdca_action"))
         return str(dealer.words("phrasings", "request"))
-    return str(dealer.words("phrasings", "pdca"))
+    return _framed(dealer, dealer.words("phrasings", "pdca"))
+
+
+def _framed(dealer: Dealer, request: str) -> str:
+    """The request with a sentence before it, with one after it, or as it is."""
+    frame = dealer.deal("frame", ("lead", "tail", ""))
+    if not frame:
+        return request
+    words = str(dealer.words("phrasings", frame))
+    return f"{words} {request[:1].upper()}{request[1:]}" if frame == "lead" else f"{request} {words}"
 
 
 def dated(stamp: Stamp, cmm_level: int) -> dict[str, object]:
@@ -104,7 +113,7 @@ def dated(stamp: Stamp, cmm_level: int) -> dict[str, object]:
 def decision(dealer: Dealer) -> Row:
     """A decision as a Plan in TRON form."""
     context = {**dealer.words("decisions"), **dealer.subject().context}
-    question = fill(dealer.words("phrasings", "decision"), context)
+    question = fill(_framed(dealer, dealer.words("phrasings", "decision")), context)
     return Row(question, "", fill(TRON, context), "tron", {"category": "tron"})
 
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from web4mlx.artifacts import atomic_folder, atomic_write
+from web4mlx.artifacts import atomic_folder, atomic_write, sha256_file
 from web4mlx.data.corpus.grammar import Dealer
 from web4mlx.errors import UsageError
 from web4mlx.events import EventLog, Finished, Progress, Started
+from web4mlx.rag.sample.from_training import SHARE, trained_documents
 from web4mlx.rag.sample.pdcas import Document, write_pdcas
 from web4mlx.rag.sample.sources import write_components, write_process_docs
 from web4mlx.rag.sample.tools import write_examples
@@ -28,14 +29,25 @@ def sample_counts(scale: Scale) -> dict[str, int]:
     return dict(SCALES[scale])
 
 
-def write_sample(folder: Path, scale: Scale, seed: int, log: EventLog) -> dict[str, int]:
+def write_sample(
+    folder: Path, scale: Scale, seed: int, log: EventLog, trained: Path | None = None
+) -> dict[str, int]:
     """Write `repo/` and `tools/` into a folder, replacing a generated one.
+
+    Args:
+        folder: Where to.
+        scale: How many documents.
+        seed: Equal scales, seeds and training files give equal bytes.
+        log: Gets the progress.
+        trained: A training file whose PDCAs are a quarter of the documents, so that marking finds them; None
+            for none.
 
     Returns:
         How many documents of each kind were written.
 
     Raises:
         UsageError: Something else stands there.
+        MissingPrerequisite: There is no such training file.
     """
     began = time.monotonic()
     require_own(folder)
@@ -43,8 +55,9 @@ def write_sample(folder: Path, scale: Scale, seed: int, log: EventLog) -> dict[s
     counts = SCALES[scale]
     total = sum(counts.values())
     with atomic_folder(folder) as temporary:
-        write_sample_mark(temporary / REPOSITORY, scale, seed)
-        for done, document in enumerate(documents(scale, seed), 1):
+        corpus = sha256_file(trained) if trained and trained.is_file() else ""
+        write_sample_mark(temporary / REPOSITORY, scale, seed, corpus)
+        for done, document in enumerate(documents(scale, seed, trained), 1):
             path = temporary / REPOSITORY / document.path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(document.text, "utf-8")
@@ -59,10 +72,12 @@ def write_sample(folder: Path, scale: Scale, seed: int, log: EventLog) -> dict[s
     return dict(counts)
 
 
-def documents(scale: Scale, seed: int) -> Iterator[Document]:
+def documents(scale: Scale, seed: int, trained: Path | None = None) -> Iterator[Document]:
     """All files of the repository."""
     counts = SCALES[scale]
-    yield from write_pdcas(Dealer("train", f"{seed}/pdcas"), counts["pdcas"])
+    shared = list(trained_documents(trained, counts["pdcas"] // SHARE)) if trained else []
+    yield from shared
+    yield from write_pdcas(Dealer("train", f"{seed}/pdcas"), counts["pdcas"] - len(shared))
     yield from write_components(Dealer("train", f"{seed}/components"), counts["components"])
     yield from write_process_docs(Dealer("train", f"{seed}/process"), counts["process_docs"])
 
