@@ -7,7 +7,8 @@ THEMES = (
     Theme(
         name=DARK, dark=True, primary="#7aa2f7", secondary="#9d8cd6", accent="#56c2b4",
         success="#7fbf7f", warning="#e0b060", error="#e57c7c",
-        background="#14161b", surface="#1a1d24", panel="#222630", foreground="#d5d9e0",
+        # greys this neutral stay greys where a terminal has 256 colours
+        background="#14161b", surface="#1b1d23", panel="#24272f", foreground="#d5d9e0",
         variables={"footer-key-foreground": "#7aa2f7", "muted": "#828b9c", "line": "#333a48",
                    "faint": "#5b6a8f", "border": "#333a48", "scrollbar": "#333a48",
                    "scrollbar-background": "#14161b"},

@@ -60,13 +60,15 @@ def facts_text(run: RunReadings, other: RunReadings | None, memory_limit: float)
         rows += [
             ("rate", f"{step.learning_rate:.2e}"),
             ("gradient", short(step.grad_norm)),
-            ("speed", f"{step.tokens_per_second:,.0f} tok/s, {step.samples_per_second:.2f} samples/s"),
+            ("speed", f"{step.tokens_per_second:,.0f} tok/s"),
+            ("", f"{step.samples_per_second:.2f} samples/s"),
             ("memory", f"{size(memory)} [$muted]of {size(memory_limit)}[/]{over}"),
             ("swap", size(step.swap_used_bytes)),
         ]
         if step.skipped_steps:
             rows.append(("skipped", f"[$warning]! {step.skipped_steps} steps[/]"))
-    rows += [(name[: NAME - 1], safe(str(value))) for name, value in run.plan.items() if name != "steps"]
+    plan = {name: value for name, value in run.plan.items() if name != "steps" and value != 0}
+    rows += [(name[: NAME - 1], safe(str(value))) for name, value in plan.items()]
     lines = [f"[$muted]{name:<{NAME}}[/]{value}" for name, value in rows]
     return "\n".join(["[b]Run[/]", *lines, "", *_checkpoints(run)])
 
