@@ -1,5 +1,7 @@
 """Texts for the screen: what others wrote made harmless, long ones cut, figures drawn as bars."""
 
+from rich.cells import cell_len, set_cell_size
+
 
 def plain(text: str) -> str:
     """A text that anybody may have written, without what a terminal would take for a command."""
@@ -14,6 +16,13 @@ def safe(text: str) -> str:
     """
     shown = plain(text).replace("[", "\\[")
     return f"{shown} " if shown.endswith("\\") else shown
+
+
+def cut(text: str, width: int) -> str:
+    """A text in at most so many columns, with an ellipsis at its end where it was longer."""
+    if cell_len(text) <= width:
+        return text
+    return f"{set_cell_size(text, width - 1)}…" if width > 0 else ""
 
 
 def clip(text: str, width: int) -> str:

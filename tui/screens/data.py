@@ -15,10 +15,9 @@ from textual.widgets.option_list import Option
 from tui.actions import Action
 from tui.feed.data import DataFeed, DataReadings, Shown, Wanted
 from tui.jobs.record import Job
-from tui.markup import safe
+from tui.markup import cut, safe
 from tui.place import Place
 from tui.screens.data_text import (
-    clip,
     files_text,
     finding_detail,
     finding_lines,
@@ -82,7 +81,7 @@ class Data(Pane):
                     yield Static("", id="finding-detail")
             with Vertical(id="data-right"):
                 with Vertical(classes="box", id="lengths-box") as box:
-                    box.border_title = "Training rows by tokens, template and system prompt included"
+                    box.border_title = "Training rows by tokens"
                     yield Histogram(id="data-lengths")
                 with Vertical(classes="box", id="preview-box") as box:
                     box.border_title = "Preview"
@@ -153,7 +152,7 @@ class Data(Pane):
 
     def _show_row(self, shown: Shown) -> None:
         box = self.query_one("#preview-box")
-        box.border_title = safe(clip(shown_title(shown), max(8, self.query_one(TokenView).size.width)))
+        box.border_title = safe(cut(shown_title(shown), max(8, self.query_one(TokenView).size.width)))
         box.border_subtitle = safe(shown_figures(shown))
         self.query_one(TokenView).show(shown.parts, shown_note(shown), self.mode)
 

@@ -5,12 +5,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.cells import cell_len
-
 from tui.feed.data import DataReadings, FileNow, Shown
 from tui.feed.finding_hints import hint_of
 from tui.jobs.record import Job
-from tui.markup import safe
+from tui.markup import cut, safe
 from tui.themes import sign
 from tui.words import ago, duration
 from web4mlx.cli.data_view import forecast_line, visible
@@ -92,7 +90,7 @@ def files_text(readings: DataReadings, width: int) -> list[str]:
     lines = [f"[$muted]  {'file':<{space}}{head}[/]"]
     for glyph, name, cells in rows:
         numbers = "".join(f"{cells.get(column) or '·':>{COLUMNS[column]}}" for column in columns)
-        lines.append(f"{glyph} {safe(clip(name, space)):<{space}}{numbers}")
+        lines.append(f"{glyph} {safe(cut(name, space)):<{space}}{numbers}")
     return lines
 
 
@@ -179,11 +177,6 @@ def shown_note(shown: Shown) -> str:
 def select(findings: Sequence[Finding], which: str) -> list[Finding]:
     """All findings, or those of one severity."""
     return [one for one in findings if which in ("all", one.severity)]
-
-
-def clip(text: str, width: int) -> str:
-    """A plain text in at most `width` columns."""
-    return text if cell_len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
 def finding_lines(findings: Sequence[Finding]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from evals.scores import percent
 from tui.feed.evaluation import EvaluationReadings
 from tui.feed.evaluations import Published
 from tui.feed.gate_rows import GateRow
-from tui.markup import safe
+from tui.markup import cut, safe
 from tui.themes import sign
 from tui.words import ago, bar, duration
 from web4mlx.reports import FinalReport
@@ -186,7 +186,7 @@ class Columns:
         """One harness."""
         name = row.title if self.is_wide else row.name
         name = f"{name} F1" if row.measure == "f1" and not self.is_wide else name
-        name = _cut(name, self.name - 1)
+        name = cut(name, self.name - 1)
         kind = f"[$muted]{row.gate_type:<8}[/]" if self.is_wide else ""
         score = percent(row.score) if row.score is not None else "–"
         interval = span(row.interval) if row.score is not None else "–"
@@ -296,10 +296,6 @@ def failures_text(row: GateRow, width: int, most: int) -> str:
     return "\n".join(lines)
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
 def _figure(value: float) -> str:
     return percent(value) if 0 <= value <= 1 else f"{value:g}"
 
@@ -317,7 +313,7 @@ def canaries_text(row: GateRow | None, width: int) -> str:
     rows = -(-len(cells) // columns)
     lines = []
     for place in range(rows):
-        line = [f"{mark} {safe(f'{_cut(name, room):<{room}}')}" for mark, name in cells[place::rows]]
+        line = [f"{mark} {safe(f'{cut(name, room):<{room}}')}" for mark, name in cells[place::rows]]
         lines.append(" ".join(line))
     return "\n".join(lines)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tui.feed.models import Looked, ModelsReadings
-from tui.markup import safe
+from tui.markup import cut, safe
 from tui.themes import sign
 from tui.words import ago, size
 from web4mlx.inventory.artifacts import KINDS, Artifact
@@ -135,7 +135,7 @@ def looked_text(looked: Looked, is_trained: bool, width: int) -> str:
     """One artifact in full; digests are shortened to what fits, `c` copies the whole one."""
     one = looked.artifact
     marks = ["training"] if is_trained else list(one.marks)
-    rows = [("size", size(one.size_bytes)), ("sha256", clip(one.digest, width - FIELD) or NO_DIGEST)]
+    rows = [("size", size(one.size_bytes)), ("sha256", cut(one.digest, width - FIELD) or NO_DIGEST)]
     if one.created:
         rows.append(("made", f"{_moment(one.created)} [$muted]{ago(time.time() - one.created)}[/]"))
     rows.append(("state", "  ".join(MARK_SIGNS.get(mark, safe(mark)) for mark in marks) or WHOLE))
@@ -202,7 +202,7 @@ def _recorded(one: Artifact, width: int) -> Iterator[str]:
             yield f"[b]{title}[/]"
             names = max(len(name) for name, _ in flat) + 2
             for name, value in flat:
-                shown = clip(value, width - names) if HEXADECIMAL.fullmatch(value) else value
+                shown = cut(value, width - names) if HEXADECIMAL.fullmatch(value) else value
                 yield f"[$muted]{safe(f'{name:<{names}}')}[/]{safe(shown)}"
 
 
@@ -242,11 +242,6 @@ def _source(tag: Tag, readings: ModelsReadings) -> str:
         if record is not None and tag.digest in record.outputs.values():
             return f"{safe(one.name)} [$muted]{one.digest[:8]}[/]"
     return "[$muted]no import record of these outputs names it[/]"
-
-
-def clip(text: str, width: int) -> str:
-    """A text in at most `width` columns."""
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
 def job_text(kind: str, state: str, took: str) -> str:

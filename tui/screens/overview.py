@@ -14,7 +14,7 @@ from tui.feed.machine import MachineReadings, read_machine
 from tui.feed.run import RunFeed, RunReadings, list_runs
 from tui.feed.stages import StageFeed, StageRow
 from tui.jobs.record import Job
-from tui.markup import safe
+from tui.markup import cut, safe
 from tui.place import Place
 from tui.screens.pane import Pane
 from tui.screens.training_pictures import loss_picture
@@ -154,7 +154,7 @@ def stage_line(row: StageRow, width: int, now: float) -> str:
     if row.state == "running" and row.share is not None:
         rest = f"{bar(row.share, min(20, max(6, room // 3)), '$accent')} {row.share:4.0%} {safe(row.note)}"
     elif row.state in ("failed", "stopped") or (row.state == "todo" and row.note):
-        rest = safe(_cut(row.note, room))
+        rest = safe(cut(row.note, room))
     else:
         rest = _artifact(row, room, now)
     muted = "[$muted]" if row.state == "todo" else "[b]"
@@ -177,11 +177,6 @@ def _artifact(row: StageRow, room: int, now: float) -> str:
     if len(artifact) > space:
         artifact = "…" + artifact[len(artifact) - space + 1 :] if space > 1 else ""
     return f"{safe(artifact):<{space}}{parts}"
-
-
-def _cut(text: str, width: int) -> str:
-    """A text in at most `width` columns, with an ellipsis where it was longer."""
-    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
 
 
 def _plain_width(markup: str) -> int:
