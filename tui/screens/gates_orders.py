@@ -93,10 +93,9 @@ class GatesOrders(_Base):
         run = self.readings.run
         if run is None:
             return
-        options = [
-            ("look", "Show what the suite of now makes of it; write nothing"),
-            ("write", "Write its reports again"),
-        ]
+        options = [("look", "Show what the suite of now makes of it; write nothing")]
+        if run.is_current:
+            options.append(("write", "Write its reports again"))
         detail = "From the stored answers, without a model; seconds."
         answer = await self.app.push_screen_wait(Choice(f"Score {run.name} again?", options, detail))
         if answer == "write":

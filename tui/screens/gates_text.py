@@ -90,8 +90,8 @@ def _finished(run: EvaluationReadings, shown_reasons: int) -> tuple[str, str, li
     if not run.is_current and run.header is not None:
         asked = run.header.subject.suite_version
         return "OUT OF DATE", "$warning", [
-            f"[$warning]![/] asked with suite {safe(asked)}, which is not the suite of now. "
-            "It clears nothing; [b $primary]r[/] scores it again"
+            f"[$warning]![/] asked with suite {safe(asked)}, an older one: clears nothing. "
+            "[b $primary]r[/] shows what the suite of now makes of it"
         ]  # fmt: skip
     if run.kind == "partial":
         return "PARTIAL RUN", "$warning", [
