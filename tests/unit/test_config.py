@@ -202,7 +202,8 @@ def test_the_real_job_has_the_plans_numbers() -> None:
 
 def test_what_the_real_job_states_is_also_the_default() -> None:
     config = load_config(find_config("balanced_training"))
-    assert config.training == TrainingConfig()
+    asked = config.training.sample_prompts  # questions of this job's own
+    assert config.training == TrainingConfig(sample_prompts=asked)
     assert config.lora == LoraConfig()
     assert config.hardware == HardwareConfig()
     assert config.export == ExportConfig()
