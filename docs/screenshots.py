@@ -37,9 +37,11 @@ TRAINING = (
     Shot("training-light", "training", "light"),
     Shot("training-answers", "training", keys=("a",)),
 )
-OTHERS = tuple(
-    Shot(name, name) for name in ("overview", "data", "gates", "rag", "smoke", "models", "logs")
-)  # fmt: skip
+OTHERS = (
+    *(Shot(name, name) for name in ("overview", "data", "gates")),
+    Shot("gates-case", "gates", keys=("enter", "enter")),
+    *(Shot(name, name) for name in ("rag", "smoke", "models", "logs")),
+)
 
 
 def main() -> None:
