@@ -7,7 +7,9 @@ before it is committed. Sizes, clock, machine and time zone are fixed: see `stil
 
 import asyncio
 import difflib
+import json
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable
 from itertools import groupby
@@ -17,9 +19,10 @@ import pytest
 from rich.style import Style
 from textual.pilot import Pilot
 
-from tests.dashboards import PATIENCE_S, drive, screen_lines, wait_for
+from tests.dashboards import PATIENCE_S, drive, screen_lines, wait_for, write_job_folder
 from tui.app import Dashboard
 from tui.feed.machine import MachineReadings
+from tui.jobs.process import mark_process
 from tui.place import Place
 
 RENEW = os.environ.get("RENEW_SNAPSHOTS") == "1"
@@ -27,6 +30,7 @@ FOLDER = Path(__file__).parent / "snapshots"
 SIZES = ((80, 24), (120, 40))
 NOW = 1_795_736_065.0  # an hour after the recorded training in tests/recordings ended
 QUIET_S = 1.0
+STATES = ("empty", "running", "passed", "failed", "error")
 MACHINE = MachineReadings(
     chip="Apple M1 Max", cores=10, device="gpu", memory=32 * 10**9, memory_used=21 * 10**9, swap=4 * 10**9,
     swap_used=10**9, disk=10**12, disk_used=6 * 10**11, cpu=0.42, working_set=22 * 10**9,
@@ -51,12 +55,32 @@ def set_times(folder: Path, when: float = NOW - 3600) -> None:
         os.utime(path, (when, when))
 
 
+def job(outputs: Path, state: str, log: str, kind: str = "run", title: str = "web4mlx run demo") -> Path:
+    """A job in a state; one that runs is this very process."""
+    name = f"20261126_233000_00_{kind.replace(' ', '_')}"
+    folder = write_job_folder(outputs, name, log, title=title, kind=kind, created=NOW - 260)
+    me = mark_process(os.getpid())
+    assert me
+    mark = me if state == "running" else me.model_copy(update={"started": "another time"})
+    (folder / "pid.json").write_text(mark.model_dump_json(), "utf-8")
+    if state != "running":
+        end_job(folder, 0 if state == "done" else 4)
+    set_times(folder, NOW - 250)
+    return folder
+
+
+def end_job(folder: Path, code: int) -> None:
+    """Let a job be ended."""
+    (folder / "exit.json").write_text(json.dumps({"code": code, "ended": NOW - 10}), "utf-8")
+
+
 def compare_screens(
     place: Place,
     screen: str,
     state: str,
     expected: tuple[str, ...],
     prepare: Callable[[Pilot[int]], Awaitable[object]] | None = None,
+    hides: str = "",
 ) -> None:
     """Compare a screen in one state, in both sizes and both themes, with its stored snapshots.
 
@@ -66,6 +90,7 @@ def compare_screens(
         state: What the snapshots are called: `SCREEN-STATE-WIDTHxHEIGHT-THEME.txt`.
         expected: Texts that must stand there before anything is compared.
         prepare: Brings the screen into its state.
+        hides: A pattern of texts that are never the same twice, such as digests; dots stand for them.
     """
     differences: list[str] = []
 
@@ -79,23 +104,23 @@ def compare_screens(
             for width, height in SIZES:
                 await pilot.resize_terminal(width, height)
                 file = FOLDER / f"{screen}-{state}-{width}x{height}-{theme}.txt"
-                differences.append(await _compare(pilot, app, file))
+                differences.append(await _compare(pilot, app, file, hides))
             app.do_theme()
 
     drive(place, steps, SIZES[-1], first=screen)
     assert not any(differences), "\n".join([*filter(None, differences), "`make snapshots` writes them anew."])
 
 
-async def _compare(pilot: Pilot[int], app: Dashboard, file: Path) -> str:
+async def _compare(pilot: Pilot[int], app: Dashboard, file: Path, hides: str) -> str:
     """Wait for the stored snapshot to appear; returns the difference when it does not."""
     stored = file.read_text("utf-8") if file.is_file() else ""
     if RENEW or not stored:
         file.parent.mkdir(exist_ok=True)
-        shown = await _when_quiet(pilot, app)
+        shown = await _when_quiet(pilot, app, hides)
         file.write_text(shown, "utf-8")
         return "" if RENEW else f"{file.name} was not there and has been written"
     end = time.monotonic() + PATIENCE_S / 4
-    while (shown := take_snapshot(app)) != stored:
+    while (shown := take_snapshot(app, hides)) != stored:
         if time.monotonic() > end:
             before, now = stored.splitlines(), shown.splitlines()
             return "\n".join(difflib.unified_diff(before, now, file.name, "now", lineterm=""))
@@ -104,23 +129,24 @@ async def _compare(pilot: Pilot[int], app: Dashboard, file: Path) -> str:
     return ""
 
 
-async def _when_quiet(pilot: Pilot[int], app: Dashboard) -> str:
+async def _when_quiet(pilot: Pilot[int], app: Dashboard, hides: str) -> str:
     """The screen when it has not changed for a while."""
     shown, since = "", time.monotonic()
     while time.monotonic() - since < QUIET_S:
         await pilot.pause()
         await asyncio.sleep(0.05)
-        if (now := take_snapshot(app)) != shown:
+        if (now := take_snapshot(app, hides)) != shown:
             shown, since = now, time.monotonic()
     return shown
 
 
-def take_snapshot(app: Dashboard) -> str:
-    """The screen as a snapshot file."""
+def take_snapshot(app: Dashboard, hides: str = "") -> str:
+    """The screen as a snapshot file, dots for what a pattern matches."""
     letters: dict[str, str] = {}
     texts, styles = [], []
     for line in screen_lines(app):
-        texts.append("".join(text for text, _ in line).rstrip())
+        whole = "".join(text for text, _ in line).rstrip()
+        texts.append(re.sub(hides, lambda found: "·" * len(found[0]), whole) if hides else whole)
         cells = [_describe(style) for text, style in line for _ in text]
         runs = [(name, len(list(run))) for name, run in groupby(cells)]
         for name, _ in runs:

@@ -62,3 +62,8 @@ def short_path(path: Path) -> str:
     """A path from the working folder on, where it lies below it."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def near_paths(text: str) -> str:
+    """A text whose paths begin at the working folder, where they lie below it."""
+    return text.replace(f"{Path.cwd()}/", "")

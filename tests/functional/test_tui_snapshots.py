@@ -5,7 +5,6 @@ and what the model of its last checkpoints says.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,14 +16,12 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.dashboards import SLEEPER, place_in, wait_for, write_job_folder
-from tests.snapshots import NOW, compare_screens, set_times, still_world
-from tui.jobs.process import mark_process
+from tests.dashboards import SLEEPER, place_in, wait_for
+from tests.snapshots import NOW, STATES, compare_screens, end_job, job, set_times, still_world
 from tui.place import Place
 
 RECORDING = Path(__file__).parents[1] / "recordings" / "demo_lora"
 RUN = "web4_demo_lora_20261126_215355"
-STATES = ("empty", "running", "passed", "failed", "error")
 LINE = (
     "download", "data", "baseline", "train", "verify", "fuse", "export", "evaluate", "import",
     "rag build", "rag check", "smoke", "mark",
@@ -87,25 +84,6 @@ def finish(outputs: Path, *stages: str) -> None:
         artifact = files.get(stage, "").removesuffix("/manifest.json")
         told = {"duration_s": 37.0 * number**2, "artifact": artifact}
         tell(outputs, stage, ("started", {}), ("finished", told), age_s=9000.0 - 600 * number)
-
-
-def job(outputs: Path, state: str, log: str, **order: Any) -> Path:
-    """A job in a state; one that runs is this very process."""
-    folder = write_job_folder(outputs, "20261126_233000_00_run", log, title="web4mlx run demo",
-                              kind="run", created=NOW - 260, **order)  # fmt: skip
-    me = mark_process(os.getpid())
-    assert me
-    mark = me if state == "running" else me.model_copy(update={"started": "another time"})
-    (folder / "pid.json").write_text(mark.model_dump_json(), "utf-8")
-    if state != "running":
-        end_job(folder, 0 if state == "done" else 4)
-    set_times(folder, NOW - 250)
-    return folder
-
-
-def end_job(folder: Path, code: int) -> None:
-    """Let a job be ended."""
-    (folder / "exit.json").write_text(json.dumps({"code": code, "ended": NOW - 10}), "utf-8")
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -7,6 +7,7 @@ from evals.incident import INCIDENTS, SUFFIX
 from evals.run_file import HEADER, RESPONSES, RunFile
 from tui.feed.cached import CachedFile
 from tui.feed.evaluation import Kind, kind_of
+from tui.words import near_paths
 from web4mlx.errors import Web4Error
 from web4mlx.reports import BASELINE, FINAL_REPORT, BaselineMetrics, FinalReport, read_report
 
@@ -91,7 +92,7 @@ class EvaluationsFeed:
         try:
             final = self._final.read()
         except Web4Error as error:
-            return None, error.message
+            return None, near_paths(error.message)
         if final is None:
             return None, ""
         return Published(final.run.rpartition("/")[2], final.cleared, final.decision), ""
@@ -101,7 +102,7 @@ class EvaluationsFeed:
         try:
             return self._baseline.read(), ""
         except Web4Error as error:
-            return None, error.message
+            return None, near_paths(error.message)
 
     def incidents(self) -> tuple[Path, ...]:
         """The incidents, newest first."""

@@ -132,10 +132,11 @@ def facts_line(run: EvaluationReadings, width: int) -> str:
         str(subject.engine.get("version") or subject.engine.get("engine") or ""),
     ]  # fmt: skip
     text, room = f"[b]{safe(run.name)}[/]", width - len(run.name)
-    for fact in facts:
-        if fact and len(fact) + 2 <= room:
-            text += f"  [$muted]{safe(fact)}[/]"
-            room -= len(fact) + 2
+    for fact in filter(None, facts):
+        room -= len(fact) + 2
+        if room < 0:
+            break
+        text += f"  [$muted]{safe(fact)}[/]"
     return text
 
 

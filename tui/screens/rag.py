@@ -34,7 +34,7 @@ from tui.screens.rag_dialogs import StoreDialogs
 from tui.screens.rag_search import QuestionInput, Search
 from tui.themes import sign
 from tui.widgets.dialogs import Reading
-from tui.words import duration
+from tui.words import duration, near_paths
 from web4mlx.errors import Web4Error
 
 WRITING = ("rag build", "rag check", "rag mark", "rag sample")
@@ -124,7 +124,7 @@ class Rag(StoreDialogs):
             facts = self.feed.read()
             document = read_document(self.feed.folder, self.wanted) if facts and self.wanted else None
         except Web4Error as error:
-            return replace(readings, problem=Problem(error.message, error.hint))
+            return replace(readings, problem=Problem(near_paths(error.message), error.hint))
         return replace(readings, facts=facts, document=document)
 
     def show(self, readings: RagReadings) -> None:
