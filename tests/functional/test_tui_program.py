@@ -54,6 +54,10 @@ class Terminal:
             wait_until(lambda: (now := self.text()) and all(text in now for text in texts) and now, texts[0])
         )
 
+    def wait_for_end(self) -> None:
+        """Wait until the program has left the terminal."""
+        wait_until(lambda: self.run("display-message", "-p", "#{pane_dead}").strip() == "1", "the end")
+
     def close(self) -> None:
         """Close the terminal, as a user closes the window."""
         self.run("kill-server")
@@ -102,7 +106,7 @@ def test_training_survives_every_way_to_leave_and_stops_without_an_orphan(projec
     terminal.press("q")
     terminal.wait("Jobs are running. Leave?")
     terminal.press("Enter")
-    terminal.wait("Pane is dead")
+    terminal.wait_for_end()
     terminal.close()
     (job,) = list_jobs(project / "outputs")
     assert job.state == "running"
@@ -122,7 +126,7 @@ def test_training_survives_every_way_to_leave_and_stops_without_an_orphan(projec
     terminal.wait("■ stopped", "✓ step")
     terminal.wait("no job runs")
     terminal.press("q")
-    terminal.wait("Pane is dead")
+    terminal.wait_for_end()
     terminal.close()
     assert list_jobs(project / "outputs")[0].code == 130
     wait_until(lambda: not trainers(project), "the end of every process")
@@ -136,7 +140,7 @@ def test_it_works_without_colours_in_a_small_terminal(project: Path) -> None:
     terminal = Terminal(project, plain, (80, 24))
     terminal.wait("✗ failed", "✗ the disk is full", "Free some space")
     terminal.press("q")
-    terminal.wait("Pane is dead")
+    terminal.wait_for_end()
     terminal.close()
 
 

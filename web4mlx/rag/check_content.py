@@ -37,7 +37,7 @@ def check_content(store: Store, expected: Mapping[str, Expectation], *, fresh: b
     """
     yield check_tables(store)
     missing = [f"no collection {name}" for name in COLLECTIONS if name not in store.collections]
-    yield judge("collections", missing, ", ".join(store.collections))
+    yield judge("collections", missing, ", ".join(sorted(store.collections)))
     records = {name: read_metadata(one) for name, one in store.collections.items() if name in COLLECTIONS}
     if expected:
         yield check_counts(store, records, expected)
