@@ -170,7 +170,7 @@ def test_smoke(tmp_path: Path, state: str) -> None:
         (outputs / SMOKE_REPORT).write_text(smoke_report(outcomes[state]).model_dump_json())
         set_times(outputs)
     if state == "running":
-        begin(outputs, "smoke", "gate trained passed")
+        begin(outputs, "smoke", "      passed  trained")
     compare_screens(
         with_closed_ports(find_place("config.toml")), "smoke", state, (expected, "○ not reachable")
     )

@@ -19,7 +19,7 @@ from tui.jobs.record import list_jobs
 from tui.serving.gate import answer_of, read_gate
 from tui.serving.requests import OPENING_BYTES, RequestFeed
 from tui.serving.servers import ServeFeed, read_health, read_ollama
-from tui.serving.smoke import read_smoke, timing_of
+from tui.serving.smoke import progress_of, read_smoke, timing_of
 from web4mlx.events import EventLog, Served, Started
 from web4mlx.serving.guard import TOKEN_VARIABLE
 from web4mlx.smoke.report import SmokeCheck
@@ -191,3 +191,10 @@ def test_the_gate_is_understood(
     assert answer.word == word
     assert any(one.startswith(line) for one in answer.lines), answer
     assert answer.hint == {"refused": "run it", "failed": "get it"}.get(word, "")
+
+
+def test_running_smoke_tests_say_how_far_they_are() -> None:
+    assert progress_of(()) == {"trained": "running"}
+    lines = ("loading", "passed by", "      passed  trained", "      failed  history  no citation [=")
+    assert progress_of(lines) == {"trained": "passed", "history": "failed", "tools": "running"}
+    assert progress_of((*lines, "     errored  tools"))["tools"] == "errored"

@@ -20,7 +20,7 @@ from tui.screens.smoke_parts import RequestTable, TestCard
 from tui.serving.gate import GateAnswer, find_gguf, read_gate, read_import
 from tui.serving.requests import RequestFeed, Requests
 from tui.serving.servers import OllamaState, ServeFeed, ServeState, read_ollama
-from tui.serving.smoke import SmokeReadings, read_smoke
+from tui.serving.smoke import SmokeReadings, progress_of, read_smoke
 from tui.serving.text import (
     answer_text,
     gate_text,
@@ -42,7 +42,7 @@ SERVERS_EVERY_S = 2.0
 
 @dataclass(frozen=True)
 class ServingReadings:
-    """Report, requests, the gate's answer; `busy` is the smoke test that runs, with its newest line."""
+    """Report, requests, the gate's answer; `busy` is the smoke test that runs, `lines` what it printed."""
 
     smoke: SmokeReadings
     requests: Requests
@@ -50,7 +50,7 @@ class ServingReadings:
     gguf: Path | None
     record: Manifest | None
     busy: Job | None = None
-    last_line: str = ""
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,10 +151,10 @@ class Smoke(ServingDialogs):
         """Read the files."""
         jobs, outputs = self.dashboard.jobs, self.place.outputs
         busy = alive(jobs, "smoke")
-        line = "".join(read_output(busy.log, 4096).lines[-1:]) if busy else ""
+        lines = read_output(busy.log).lines if busy else ()
         gguf = find_gguf(outputs)
         return ServingReadings(
-            read_smoke(outputs), self.requests.read(), read_gate(jobs), gguf, read_import(gguf), busy, line
+            read_smoke(outputs), self.requests.read(), read_gate(jobs), gguf, read_import(gguf), busy, lines
         )
 
     def show(self, readings: ServingReadings) -> None:
@@ -165,20 +165,21 @@ class Smoke(ServingDialogs):
             import time
 
             since = duration(time.time() - (readings.busy.started or time.time()))
-            busy = f"{since}  [$muted]{safe(readings.last_line[:160])}[/]"
+            busy = f"{since}  [$muted]{safe(''.join(readings.lines[-1:]).strip()[:160])}[/]"
         self.query_one("#smoke-head", Static).update(smoke_head(readings.smoke, busy))
-        self._show_tests(readings.smoke, bool(busy))
+        self._show_tests(readings.smoke, progress_of(readings.lines) if busy else {})
         gate = gate_text(readings.gate, readings.gguf, readings.record)
         self.query_one("#smoke-gate", Static).update(gate)
         self.query_one(RequestTable).show(readings.requests)
         self.show_servers()
 
-    def _show_tests(self, smoke: SmokeReadings, busy: bool) -> None:
+    def _show_tests(self, smoke: SmokeReadings, progress: dict[str, str]) -> None:
         tests = {test.name: test for test in smoke.report.tests} if smoke.report else {}
         for card in self.query(TestCard):
             width = max(20, card.content_size.width)
-            test = tests.get(CASES[card.place].name)
-            card.update((test_row if self.is_small else test_card)(card.place, test, width, busy))
+            name = CASES[card.place].name
+            draw = test_row if self.is_small else test_card
+            card.update(draw(card.place, tests.get(name), width, progress.get(name, "")))
 
     def on_smoke_servers_read(self, message: ServersRead) -> None:
         """Show the servers."""

@@ -1,11 +1,13 @@
 """The smoke report as it stands, and the times of its tests against their budgets."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from web4mlx.smoke.judging import CASES
 from web4mlx.smoke.report import SMOKE_REPORT, SmokeCheck, SmokeReport
 
 _MILLISECONDS = re.compile(r"(\d+) ms")
@@ -43,6 +45,17 @@ def read_smoke(outputs: Path) -> SmokeReadings:
     except ValidationError as error:
         why = error.errors()[0]["msg"]
         return SmokeReadings(written=written, problem=f"{path.name} cannot be read: {why}")
+
+
+def progress_of(lines: Iterable[str]) -> dict[str, str]:
+    """The verdicts that running smoke tests have printed so far, by name; the next test is `running`."""
+    names = [case.name for case in CASES]
+    told: dict[str, str] = {}
+    for words in (line.split() for line in lines):
+        if len(words) > 1 and words[0] in ("passed", "failed", "errored") and words[1] in names:
+            told[words[1]] = words[0]
+    following = next((name for name in names if name not in told), "")
+    return told | ({following: "running"} if following else {})
 
 
 def timing_of(check: SmokeCheck) -> Timing | None:

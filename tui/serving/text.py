@@ -52,12 +52,15 @@ def smoke_head(readings: SmokeReadings, busy: str) -> str:
     return f"{sign(report.verdict)}  {report.passed} of {report.total} passed  {when}"
 
 
-def test_card(place: int, test: SmokeTest | None, width: int, busy: bool) -> str:
-    """A test as a card: verdict, question, each check, its time against its budget."""
+def test_card(place: int, test: SmokeTest | None, width: int, state: str) -> str:
+    """A test as a card: verdict, question, each check, its time against its budget.
+
+    Without a report `state` says how far it is: `running`, a verdict, or nothing.
+    """
     case = CASES[place]
     if test is None:
-        state = sign("running") if busy else "[$muted]· not run yet[/]"
-        return f"{state}  [$muted]{safe(case.question)}[/]"
+        word = sign(state) if state else "[$muted]· not run yet[/]"
+        return f"{word}  [$muted]{safe(case.question)}[/]"
     lines = [f"{sign(test.verdict)}  [$muted]{safe(test.question)}[/]"]
     if test.error:
         lines.append(f"[$error]{safe(test.error)}[/]")
@@ -90,11 +93,11 @@ def timing_bar(timing: Timing, width: int) -> str:
     return f"{bar} {measured}[$muted]{budget}[/]"
 
 
-def test_row(place: int, test: SmokeTest | None, width: int, busy: bool) -> str:
+def test_row(place: int, test: SmokeTest | None, width: int, state: str) -> str:
     """A test in one line, for small terminals."""
     case = CASES[place]
     if test is None:
-        mark = "[$accent]●[/]" if busy else "[$muted]·[/]"
+        mark = {**MARKS, "running": "[$accent]●[/]"}.get(state, "[$muted]·[/]")
         return f"{mark} [$muted]{case.title:<18} {safe(case.question)}[/]"
     bad = next((one for one in test.checks if one.verdict != "passed"), None)
     timing = next((found for one in test.checks if (found := timing_of(one))), None)
