@@ -9,6 +9,7 @@ import pytest
 from web4mlx.data.corpus.grammar import Dealer, fill
 from web4mlx.data.corpus.plan import Scale, Share, plan
 from web4mlx.data.corpus.rows import Row
+from web4mlx.data.corpus.served import history, tool_call_after_examples
 from web4mlx.data.corpus.short_answers import guardrail
 from web4mlx.data.corpus.short_code import empty_constructor, subclass, ts_type
 from web4mlx.data.corpus.words import Split
@@ -187,3 +188,28 @@ def test_default_values_tell_their_type() -> None:
     assert [ts_type(value) for value in ("''", "3", "false", "[] as string[]")] == [
         "string", "number", "boolean", "string[]",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("split", ["train", "held_out"])
+def test_behind_examples_the_call_is_that_of_the_task_and_not_of_an_example(split: Split) -> None:
+    dealer = Dealer(split, "served")
+    for _ in range(40):
+        row = tool_call_after_examples(dealer)
+        block, task = row.instruction.split("</tool_examples>")
+        call = json.loads(row.output)
+        assert 2 <= block.count("<example ") <= 3
+        named = next(iter(call["arguments"].values()))
+        assert named in task
+        assert row.output not in block
+
+
+@pytest.mark.parametrize("split", ["train", "held_out"])
+def test_a_question_about_earlier_work_is_answered_from_the_document_that_it_cites(split: Split) -> None:
+    dealer = Dealer(split, "history")
+    for _ in range(40):
+        row = history(dealer)
+        cited = re.search(r"\[(\d)\]\.$", row.output)
+        assert cited
+        document = row.instruction.split(f'<document number="{cited[1]}"')[1].split("</document>")[0]
+        answer = row.output.split(". So ")[0]
+        assert f"- Response: {answer}." in document

@@ -9,6 +9,7 @@ from web4mlx.data.corpus import (
     long_answers,
     long_code,
     long_documents,
+    served,
     short_answers,
     short_code,
     short_documents,
@@ -59,17 +60,19 @@ class Share:
 def demo_plan() -> Iterator[Share]:
     """Small enough for less than an hour on a CPU, with every kind that the harnesses ask for."""
     yield Share("style_core", 330, 3, short_code.empty_constructor)
-    yield Share("style_core", 90, 2, short_code.layer_file)
-    yield Share("style_core", 96, 2, short_code.scenario_class)
+    yield Share("style_core", 116, 2, short_code.layer_file)
+    yield Share("style_core", 120, 2, short_code.scenario_class)
     yield Share("style_core", 44, 0, short_code.subclass)
     yield Share("domain_patterns", 12, 5, short_documents.pattern)
     yield Share("process_framework", 170, 4, short_documents.decision)
-    yield Share("domain_representatives", 280, 5, short_documents.pdca)
+    yield Share("domain_representatives", 260, 5, short_documents.pdca)
     yield Share("style_refactor", 70, 3, short_code.refactoring)
     yield Share("guardrails", 1700, 3, partial(short_answers.guardrail, banned=True))
     yield Share("guardrails", 1700, 3, partial(short_answers.guardrail, banned=False))
     yield Share("guardrails", 26, 1, short_code.vitest_file)
-    yield Share("tool_awareness", 420, 5, short_answers.tool_call)
+    yield Share("tool_awareness", 360, 5, short_answers.tool_call)
+    yield Share("tool_awareness", 60, 1, served.tool_call_after_examples)
+    yield Share("process_framework", 30, 1, served.history)
     yield Share("reporting_protocol", 10, 5, short_documents.report)
     for topic, rows in EXPLAINED.items():
         yield Share(
