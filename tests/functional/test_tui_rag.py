@@ -317,7 +317,7 @@ def test_a_missing_sample_is_generated_and_an_unnamed_source_asked_for(tmp_path:
     )
 
     async def steps(pilot: Pilot[int]) -> None:
-        await wait_for(pilot, "It is generated first.")
+        await wait_for(pilot, "generated")
         await pilot.press("b")
         await wait_for(pilot, "Generate the sample repository?")
         await pilot.press("down", "enter")
@@ -329,7 +329,7 @@ def test_a_missing_sample_is_generated_and_an_unnamed_source_asked_for(tmp_path:
     nameless = store_place(tmp_path, made, db=tmp_path / "none", source=None, tools=None)
 
     async def name_it(pilot: Pilot[int]) -> None:
-        await wait_for(pilot, "the configuration names no")
+        await wait_for(pilot, "rag.source.")
         await pilot.press("b")
         await wait_for(pilot, "Build the store from what?")
         await pilot.press(*"nowhere", "enter", "enter")
