@@ -5,6 +5,7 @@
 Times are of this machine as busy as it is; processor time stands beside them.
 """
 
+import argparse
 import asyncio
 import os
 import pty
@@ -176,6 +177,7 @@ def long_log(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for part in (first_paint, first_paint, long_run, fast_run, long_log):
         with tempfile.TemporaryDirectory() as temporary:
             part(Path(temporary))

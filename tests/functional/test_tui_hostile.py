@@ -52,7 +52,7 @@ def test_every_screen_shows_what_others_wrote(tmp_path: Path, outputs: Path, siz
         await pilot.press("enter")
         await wait_for(pilot, "Show its log")
         await pilot.press("enter")
-        await wait_for(pilot, "[= [ / [(", "output.log")
+        await wait_for(pilot, "[= [ / [(", "█ Log")
 
     drive(place_in(tmp_path), steps, size)
 

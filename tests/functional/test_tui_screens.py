@@ -215,7 +215,7 @@ def test_a_job_that_failed_is_shown_with_cause_hint_and_log(tmp_path: Path) -> N
     async def steps(pilot: Pilot[int]) -> None:
         code = "import time; time.sleep(2); print('error: it broke\\nhint: mend it'); raise SystemExit(4)"
         submit(place.outputs, snippet(), [code], "a breaker")
-        await wait_for(pilot, "✗ a breaker: failed", "mend it", "output.log")
+        await wait_for(pilot, "✗ a breaker: failed", "mend it", "█ Log")
         await pilot.press("escape")
         await pilot.pause()
         assert "a breaker: failed" not in screen_text(pilot.app)  # type: ignore[arg-type]
@@ -387,7 +387,7 @@ def test_a_job_killed_from_outside_is_announced_with_its_log(tmp_path: Path) -> 
         await wait_for(pilot, "● running sleep")
         assert job.child
         os.kill(job.child.pid, signal.SIGKILL)
-        await wait_for(pilot, "✗ a sleeper: failed", "asleep", "output.log", "no job runs")
+        await wait_for(pilot, "✗ a sleeper: failed", "asleep", "█ Log", "no job runs")
         await pilot.press("escape")
         await wait_for(pilot, "✗ failed")
 

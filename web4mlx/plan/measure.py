@@ -45,6 +45,7 @@ def measure_strategy(plan: Plan, strategy: Strategy) -> dict[str, float]:
     config = plan.fitted(strategy)
     training = config.training.model_copy(update={"recompute": strategy.recompute})
     config = config.model_copy(update={"training": training})
+    elsewhere = mx.get_active_memory()  # of this process, but not of this plan
     loaded = load_training_model(config, plan.base)  # in the plan's precision
     adapters = first_adapters(loaded.model, loaded.names, config.lora.rank, config.training.seed)
     optimizer = new_optimizer(config.training)
@@ -65,7 +66,7 @@ def measure_strategy(plan: Plan, strategy: Strategy) -> dict[str, float]:
             measured += time.perf_counter() - started
             predicted += plan.forecast.seconds(done, ways)
             real += done.real
-    peak = mx.get_peak_memory()
+    peak = mx.get_peak_memory() - elsewhere
     result = {
         "peak_bytes": float(peak), "predicted_peak_bytes": float(plan.planner.peak(work.largest,
         strategy.recompute)), "step_s": measured / STEPS, "predicted_step_s": predicted / STEPS,
