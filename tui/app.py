@@ -72,7 +72,7 @@ class Dashboard(Leaving, App[int]):
         super().__init__()
         self.place, self.current = place, first
         self.jobs: tuple[Job, ...] = ()
-        self.knows_jobs = False
+        self.knows_jobs = self.was_ready = False
         self.animation_level = "none"
         for theme in THEMES:
             self.register_theme(theme)
@@ -107,13 +107,17 @@ class Dashboard(Leaving, App[int]):
     def look_around(self) -> None:
         """Read the jobs, and say so when the shown screen waits for something."""
         self.job_reader.ask()
-        if self.has_widgets:
+        if not self.is_closing:
             self.query_one(TopBar).show_waiting(self.pane.waiting)
 
+    def on_ready(self) -> None:
+        """From now on, not to run means to close."""
+        self.was_ready = True
+
     @property
-    def has_widgets(self) -> bool:
-        """Whether bars and screen are there; not any more while the dashboard closes."""
-        return bool(self.query(TopBar)) and bool(self.query(f"#{self.current}"))
+    def is_closing(self) -> bool:
+        """Whether it is being closed: the widgets go first, and what still arrives has no place to go."""
+        return self.was_ready and not self.is_running
 
     def on_unmount(self) -> None:
         """Stop watching."""
@@ -180,6 +184,8 @@ class Dashboard(Leaving, App[int]):
     def on_dashboard_submitted(self, message: Submitted) -> None:
         """Say what became of a job that was to be started."""
         job = message.result
+        if self.is_closing:
+            return
         if isinstance(job, Problem):
             self.query_one(ProblemPanel).show(job)
         elif job.state == "queued":
@@ -190,7 +196,7 @@ class Dashboard(Leaving, App[int]):
 
     def on_dashboard_jobs_read(self, message: JobsRead) -> None:
         """Show the jobs and announce those that ended."""
-        if not self.has_widgets:
+        if self.is_closing:
             return
         if isinstance(message.readings, Problem):
             self.query_one(ProblemPanel).show(message.readings)

@@ -116,7 +116,7 @@ class Models(ModelActions):
         if isinstance(answer, Problem):
             answer = Server(url="", problem=answer.cause, hint=answer.hint)
         self.server = answer
-        if self.has_read:
+        if self.has_read and not self.dashboard.is_closing:
             self._draw()
 
     def _draw(self) -> None:

@@ -83,7 +83,7 @@ class Pane(Vertical):
         """Show a reading, or why there is none."""
         message.stop()
         self.has_read = True
-        if not self.app.is_running:  # it is being closed, and its widgets go first
+        if self.dashboard.is_closing:
             return
         if isinstance(message.readings, Problem):
             self.show_problem(message.readings)

@@ -245,7 +245,8 @@ class Rag(StoreDialogs):
     def on_rag_answered(self, message: Answered) -> None:
         """Show an answer, unless something newer was asked; one without a question only opened the store."""
         result = message.result
-        if isinstance(result, Answer) and result.number != self.number:
+        is_old = isinstance(result, Answer) and result.number != self.number
+        if is_old or self.dashboard.is_closing:
             return
         if isinstance(result, Answer) and result.error:
             result = Problem(result.error, result.hint)

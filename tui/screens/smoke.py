@@ -184,7 +184,8 @@ class Smoke(ServingDialogs):
     def on_smoke_servers_read(self, message: ServersRead) -> None:
         """Show the servers."""
         self.servers = message.servers
-        self.show_servers()
+        if not self.dashboard.is_closing:
+            self.show_servers()
 
     def show_servers(self) -> None:
         """Show both servers."""
