@@ -202,7 +202,7 @@ class Dashboard(Leaving, App[int]):
             self.query_one(ProblemPanel).show(message.readings)
             return
         self.jobs, self.knows_jobs = message.readings.jobs, True
-        self.query_one(TopBar).show_jobs(self.jobs, time.time())
+        self.query_one(TopBar).show_jobs(self.jobs, time.time(), message.readings.elsewhere)
         for ending in message.readings.endings:
             self.announce(ending)
 

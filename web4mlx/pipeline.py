@@ -22,7 +22,7 @@ from web4mlx.config import RunConfig, check_paths
 from web4mlx.errors import CheckFailed, Web4Error
 from web4mlx.estimate import StageTimes
 from web4mlx.events import EventLog, EventSink, Failed, Progress, Started
-from web4mlx.machine.awake import keep_awake
+from web4mlx.machine.awake import keep_awake, line_lease
 from web4mlx.stages import Line
 
 
@@ -56,6 +56,7 @@ def run_pipeline(config: RunConfig, config_file: Path, show: EventSink, *, quiet
 
     Raises:
         CheckFailed: A check after the export said no; names all that did.
+        MissingPrerequisite: Another process runs this line.
         Web4Error: A stage failed; its event names it. What was finished is kept.
     """
     needs_data = config.data.sample_scale is None
@@ -63,7 +64,8 @@ def run_pipeline(config: RunConfig, config_file: Path, show: EventSink, *, quiet
     line = Line(config, config_file, show, quiet)
     times = StageTimes(config)
     keep_awake(os.getpid())
-    report_refusals(run_stages(line, times))
+    with line_lease(config.outputs):
+        report_refusals(run_stages(line, times))
     return line
 
 

@@ -8,8 +8,9 @@ import pytest
 from tests.training_project import write_project
 from web4mlx import pipeline
 from web4mlx.config import load_config
-from web4mlx.errors import CheckFailed
+from web4mlx.errors import CheckFailed, MissingPrerequisite
 from web4mlx.events import Event, Failed, Started
+from web4mlx.machine.awake import line_holder, line_lease
 
 
 @pytest.fixture
@@ -43,6 +44,18 @@ def test_a_second_run_skips_everything_and_a_changed_sample_repeats_the_rest(
     third, done = run(config_file)
     assert done == ["download"]
     assert third.adapter != first.adapter
+
+
+def test_a_line_that_is_being_worked_on_is_left_alone(in_tmp: Path, short_line: None) -> None:
+    config_file = write_project(in_tmp)
+    with (
+        line_lease(in_tmp / "outputs"),
+        pytest.raises(MissingPrerequisite, match=r"web4mlx run \(process \d+\)"),
+    ):
+        run(config_file)
+    assert not list((in_tmp / "outputs").glob("*.json*"))
+    run(config_file)
+    assert not line_holder(in_tmp / "outputs")
 
 
 def test_bad_data_stops_the_line_before_training(in_tmp: Path, short_line: None) -> None:

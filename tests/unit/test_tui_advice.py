@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.dashboards import place_in, record_run, write_job_folder
+from tests.dashboards import place_in, record_run, step_fields, write_job_folder
 from tui.feed.advice import Advice, what_next
+from tui.feed.run import RunReadings
 from tui.feed.stages import StageFeed, StageRow
 from tui.jobs.record import list_jobs
-from web4mlx.events import EventLog, Failed, Finished, Started
+from tui.screens.overview import stage_line, with_steps
+from web4mlx.events import EventLog, Failed, Finished, Progress, Started, Step
 
 FILES = {
     "data": "data_report.json", "verify": "verified_1.json", "fuse": "web4_merged_1/manifest.json",
@@ -121,6 +123,22 @@ def test_a_stage_that_was_stopped_goes_on(tmp_path: Path) -> None:
         log.write(Started)
     advice = advise(tmp_path)
     assert (advice.kind, advice.label) == ("run", "go on")
+
+
+def test_a_stage_that_has_said_only_how_long_it_takes_runs_while_the_line_does(tmp_path: Path) -> None:
+    place = place_in(tmp_path)
+    with EventLog(place.outputs / "pipeline.jsonl", "tiny", "train") as log:
+        log.write(Progress, done=0, message="the whole line: about", eta_s=60.0)
+    feed = StageFeed(place.settings, place.outputs)
+    live = {row.name: row for row in feed.read(is_live=True)}["train"]
+    assert (live.state, live.share, live.note) == ("running", None, "")
+    assert "for 5 s" in stage_line(live, 70, (live.when or 0) + 5)
+    assert {row.name: row.state for row in feed.read(is_live=False)}["train"] == "stopped"
+
+    step = Step(ts=1.0, run="tiny", stage="train", **step_fields(25))
+    steps = with_steps(live, RunReadings(Path(), step=step, state="running"))
+    assert (steps.share, steps.note) == (0.25, "step 25 of 100")
+    assert with_steps(live, RunReadings(Path(), step=step, state="finished")) == live
 
 
 def test_what_runs_or_waits_comes_first(tmp_path: Path) -> None:

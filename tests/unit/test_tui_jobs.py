@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -19,13 +20,14 @@ from tests.dashboards import (
     wait_until,
     write_job_folder,
 )
+from tui.feed.jobs import JobsFeed
 from tui.jobs import stop as jobs_stop
 from tui.jobs.process import ProcessMark, is_alive, mark_process
 from tui.jobs.record import Job, list_jobs, read_job
 from tui.jobs.start import drop, release, start_next, submit
 from tui.jobs.stop import stop
 from web4mlx.errors import UsageError
-from web4mlx.machine.awake import gpu_lease
+from web4mlx.machine.awake import gpu_lease, line_lease
 
 
 @pytest.fixture(autouse=True)
@@ -213,8 +215,14 @@ def test_a_light_job_does_not_wait(tmp_path: Path) -> None:
     end(first)
 
 
-def test_a_heavy_job_waits_for_the_lease_of_another_program(tmp_path: Path) -> None:
-    with gpu_lease("training in another terminal"):
+@pytest.mark.parametrize("lease", [lambda outputs: gpu_lease("training"), line_lease])
+def test_a_heavy_job_waits_for_what_another_terminal_runs(
+    tmp_path: Path, lease: Callable[[Path], AbstractContextManager[None]]
+) -> None:
+    feed = JobsFeed(tmp_path)
+    assert not feed.read().elsewhere
+    with lease(tmp_path):
+        assert feed.read().elsewhere
         job = submit(tmp_path, snippet(heavy=True), ["pass"])
         assert job.state == "queued"
         assert start_next(tmp_path) is None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui.jobs.record import ENDED, JOBS, Job, read_job
-from tui.jobs.start import collect_ended, start_next
+from tui.jobs.start import collect_ended, start_next, what_is_busy
 from tui.widgets.problem import last_lines
 
 SHOWN = 200
@@ -20,10 +20,14 @@ class Ending:
 
 @dataclass(frozen=True)
 class JobsReadings:
-    """`jobs` are the newest ones, newest first; `endings` happened since the last reading."""
+    """`jobs` are the newest ones, newest first; `endings` happened since the last reading.
+
+    `elsewhere` says what another terminal runs, while no job of these works; empty when nothing.
+    """
 
     jobs: tuple[Job, ...]
     endings: tuple[Ending, ...]
+    elsewhere: str = ""
 
 
 class JobsFeed:
@@ -58,7 +62,8 @@ class JobsFeed:
             if job.state in ENDED and job.order.id in self._alive
         )
         self._alive = {job.order.id for job in jobs if job.state not in ENDED}
-        return JobsReadings(tuple(jobs), endings)
+        is_busy = not self.moves_queue or any(job.is_alive for job in jobs)
+        return JobsReadings(tuple(jobs), endings, "" if is_busy else what_is_busy(self.outputs))
 
     def _names(self) -> list[str]:
         try:

@@ -37,7 +37,7 @@ def read_machine(outputs: Path) -> MachineReadings:
     """Read the machine; the disk is the one of the outputs folder."""
     import psutil
 
-    from web4mlx.machine.awake import lease_holder
+    from web4mlx.machine.awake import lease_holder, line_holder
 
     chip, cores, device, working_set = _fixed()
     memory, swap = psutil.virtual_memory(), psutil.swap_memory()
@@ -46,7 +46,8 @@ def read_machine(outputs: Path) -> MachineReadings:
         chip=chip, cores=cores, device=device, working_set=working_set,
         memory=memory.total, memory_used=memory.total - memory.available,
         swap=swap.total, swap_used=swap.used, disk=disk.total, disk_used=disk.total - disk.free,
-        cpu=psutil.cpu_percent() / 100, thermal=read_thermal(), lease=lease_holder(),
+        cpu=psutil.cpu_percent() / 100, thermal=read_thermal(),
+        lease=lease_holder() or line_holder(outputs),
     )  # fmt: skip
 
 

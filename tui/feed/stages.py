@@ -83,7 +83,9 @@ class StageFeed:
                 return replace(row, state="done", artifact=str(done), when=event.ts, note="", hint="")
             case events.Started():
                 return replace(row, state="running", when=event.ts, note="", hint="", share=None)
-            case events.Progress(total=total) if total:
+            case events.Progress(total=0):  # the line says how long it will take as the stage begins
+                return replace(row, state="running", when=event.ts, note="", hint="", share=None)
+            case events.Progress(total=total):
                 share = min(1.0, event.done / total)
                 return replace(row, state="running", share=share, note=event.message)
             case events.Failed():

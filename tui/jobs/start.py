@@ -19,7 +19,7 @@ from tui.jobs.process import ProcessMark, mark_process
 from tui.jobs.record import JOB, JOBS, PID, Job, Order, list_jobs, read_job, write_record
 from web4mlx.artifacts import explain_os_errors
 from web4mlx.errors import StageCrashed, UsageError
-from web4mlx.machine.awake import lease_holder
+from web4mlx.machine.awake import lease_holder, line_holder
 
 _watchers: list["subprocess.Popen[bytes]"] = []
 
@@ -105,9 +105,9 @@ def drop(job: Job) -> None:
 
 
 def what_is_busy(outputs: Path) -> str:
-    """What uses this machine's memory: a heavy job here, or whoever holds the lease; empty when nothing."""
+    """What uses this machine's memory: a heavy job, or what another terminal runs; empty when nothing."""
     heavy = [job for job in list_jobs(outputs) if job.order.heavy and job.is_alive]
-    return heavy[0].order.title if heavy else lease_holder()
+    return heavy[0].order.title if heavy else lease_holder() or line_holder(outputs)
 
 
 def launch(folder: Path) -> None:

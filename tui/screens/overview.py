@@ -1,7 +1,7 @@
 """The first screen: the pipeline's stages, the machine, and what to do next."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -82,8 +82,11 @@ class Overview(Pane):
         is_live = any(job.is_alive and job.order.heavy for job in jobs) or bool(self.place.replayed)
         machine = read_machine(self.place.outputs)
         stages = tuple(self.feed.read(is_live or bool(machine.lease)))
+        run = self._newest_run()
+        if run is not None:
+            stages = tuple(with_steps(row, run) for row in stages)
         advice = what_next(stages, jobs, machine.lease)
-        return OverviewReadings(stages, machine, advice, self._newest_run(), jobs)
+        return OverviewReadings(stages, machine, advice, run, jobs)
 
     def _newest_run(self) -> RunReadings | None:
         newest = next(iter(list_runs(self.place.outputs)), None)
@@ -144,6 +147,14 @@ class Overview(Pane):
         self.dashboard.do_jobs()
 
 
+def with_steps(row: StageRow, run: RunReadings) -> StageRow:
+    """The training's row with how far it is, which the run tells and the line does not."""
+    if (row.name, row.state, run.state) != ("train", "running", "running") or run.step is None:
+        return row
+    step, total = run.step.step, run.step.total_steps
+    return replace(row, share=step / total if total else None, note=f"step {step} of {total}")
+
+
 def stage_line(row: StageRow, width: int, now: float) -> str:
     """One stage in one line: as many of duration, age, artifact and digest as fit."""
     state = sign(row.state)
@@ -153,6 +164,8 @@ def stage_line(row: StageRow, width: int, now: float) -> str:
     room = width - 14 - word_width - 11
     if row.state == "running" and row.share is not None:
         rest = f"{bar(row.share, min(20, max(6, room // 3)), '$accent')} {row.share:4.0%} {safe(row.note)}"
+    elif row.state == "running":
+        rest = f"[$muted]for {duration(now - row.when)}[/]" if row.when else ""
     elif row.state in ("failed", "stopped") or (row.state == "todo" and row.note):
         rest = safe(cut(row.note, room))
     else:

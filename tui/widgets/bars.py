@@ -31,13 +31,15 @@ class TopBar(Horizontal):
         """Say what a screen has been waiting for; empty when for nothing."""
         self.query_one("#waiting", Static).update(f"[$warning]! {safe(what)}[/]   " if what else "")
 
-    def show_jobs(self, jobs: Sequence[Job], now: float) -> None:
-        """Say what runs and what waits."""
+    def show_jobs(self, jobs: Sequence[Job], now: float, elsewhere: str = "") -> None:
+        """Say what runs and what waits; `elsewhere` is what another terminal runs."""
         parts = [
             f"{sign(job.state)} {job.order.kind} [$muted]{duration(now - (job.started or now))}[/]"
             for job in jobs
             if job.is_alive
         ]
+        if elsewhere:
+            parts.append(f"{sign('running')} [$muted]in another terminal[/]")
         waiting = sum(job.state in ("queued", "held") for job in jobs)
         if waiting:
             parts.append(f"{sign('queued')} [$muted]{waiting}[/]")
