@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from web4mlx.assistant.context import Hit
-from web4mlx.assistant.quoting import DOCUMENT, EXAMPLE, block, piece
+from web4mlx.quoting import DOCUMENT, EXAMPLE, block, piece
 
 CountTokens = Callable[[str], int]
 
