@@ -9,7 +9,14 @@ import pytest
 
 from tests.models_place import GGUF, MERGED, clear_gguf, copy_place, run_of
 from tests.ollama_double import OllamaDouble, running_double
-from web4mlx.artifacts import Input, atomic_write, describe_input, new_manifest, read_manifest
+from web4mlx.artifacts import (
+    Input,
+    atomic_write,
+    describe_input,
+    new_manifest,
+    read_manifest,
+    write_manifest,
+)
 from web4mlx.config import RunConfig, load_config
 from web4mlx.deploy.importing import record_path
 from web4mlx.engines.ollama_server import OllamaServer
@@ -257,7 +264,21 @@ def test_a_changed_byte_is_found(config: RunConfig, place: Path) -> None:
         file.write(bytes([last[0] ^ 1]))
     assert "failed" in verdicts(GGUF)
     (place / "outputs" / "web4-agent.manifest.json").unlink()
-    assert verdicts(MERGED) == {"passed", "errored"}
+    assert verdicts(MERGED) == {"passed"}
+    with (place / "outputs" / MERGED / "tokenizer.json").open("a") as file:
+        file.write(" ")
+    assert verdicts(MERGED) == {"passed", "failed"}
+
+
+def test_a_digest_that_nobody_recorded_cannot_be_compared(config: RunConfig, place: Path) -> None:
+    merged = place / "outputs" / MERGED
+    manifest = read_manifest(merged)
+    assert manifest is not None
+    write_manifest(merged, manifest.model_copy(update={"outputs": {}}))
+    (place / "outputs" / "web4-agent.manifest.json").unlink()
+    artifact = find_artifact(Path(MERGED), list_artifacts(config))
+    checks = verify_artifact(artifact, EventLog(None, "test", "verify"))
+    assert [check.verdict for check in checks] == ["passed", "passed", "errored"]
 
 
 def test_a_garbage_manifest_makes_an_artifact_unfinished(config: RunConfig, place: Path) -> None:
