@@ -2,7 +2,8 @@
 
 A marking is a new generation of the store: a copy in which both databases are changed and compared. It counts
 when it is complete; if anything goes wrong before, nothing has changed. With a Chroma server, whose
-collections cannot be copied, a failed marking is taken back on the server.
+collections cannot be copied, they are changed in place and a failed marking is taken back; a killed one is
+not, and is mended by the next marking.
 """
 
 import json
