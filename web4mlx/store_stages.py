@@ -35,19 +35,16 @@ def has_store(line: Line) -> bool:
 
 
 def build_inputs(line: Line) -> dict[str, Input]:
-    """What a store is made from: every file's place, size and time; the rules."""
+    """What a store is made from: every file's place, size and time; the rules; where and what to generate."""
     from web4mlx.config import find_config
 
-    rag = line.config.rag
-    folders = {"source": rag.source, "tools": rag.tools}
-    inputs = {name: describe_tree(line, folder) for name, folder in folders.items() if folder}
-    trained = trained_file(line)
-    if trained is not None and trained.is_file():
-        inputs["trained"] = describe_input(trained)
-    place = str(line.config.store)
+    rag, trained = line.config.rag, trained_file(line)
+    inputs = {"trained": describe_input(trained)} if trained is not None and trained.is_file() else {}
+    places = f"{rag.model_dump_json()} {line.config.store}"
     return inputs | {
-        "settings": describe_input(find_config(rag.settings)),
-        "place": Input(path=place, sha256=sha256_bytes(place.encode())),
+        "files": describe_files(line),
+        "rules": describe_input(find_config(rag.settings)),
+        "config": Input(path=str(line.config_file), sha256=sha256_bytes(places.encode())),
     }
 
 
@@ -60,31 +57,31 @@ def trained_file(line: Line) -> Path | None:
 
 
 def generate_source(line: Line, log: EventLog) -> None:
-    """Generate a sample source that is missing, or that holds the documents of another training file."""
+    """Generate a sample source that is missing, or that was generated otherwise than is configured now."""
     from web4mlx.rag.sample.write import write_sample
-    from web4mlx.rag.sample_mark import read_sample_corpus, read_sample_scale
+    from web4mlx.rag.sample_mark import read_sample_mark, sample_mark
 
     rag, trained = line.config.rag, trained_file(line)
     if rag.source is None or rag.sample_scale is None:
         return
     trained = trained if trained is not None and trained.is_file() else None
-    digest = describe_input(trained).sha256 if trained else ""
-    is_own = not rag.source.is_dir() or bool(read_sample_scale(rag.source))
-    if is_own and (not rag.source.is_dir() or read_sample_corpus(rag.source) != digest):
+    wanted = sample_mark(rag.sample_scale, rag.sample_seed, trained)
+    if not rag.source.is_dir() or read_sample_mark(rag.source) not in ({}, wanted):
         write_sample(rag.source.parent, rag.sample_scale, rag.sample_seed, log, trained)
 
 
-def describe_tree(line: Line, folder: Path) -> Input:
-    """A folder by its files' places, sizes and times; a repository is too big to be read twice."""
+def describe_files(line: Line) -> Input:
+    """All files of a store by their places, sizes and times; a repository is too big to be read twice."""
     from web4mlx.assistant.store import load_store_settings
-    from web4mlx.rag.walk import list_files
+    from web4mlx.rag.unchanged import files_of
 
-    rules = load_store_settings(line.config.rag.settings).source
-    lines = []
-    for file in sorted(list_files(folder, rules)) if folder.is_dir() else []:
-        stat = file.lstat()
-        lines.append(f"{file.relative_to(folder)} {stat.st_size} {stat.st_mtime_ns}")
-    return Input(path=str(folder), sha256=sha256_bytes("\n".join(lines).encode("utf-8", "surrogateescape")))
+    rag, lines = line.config.rag, []
+    if rag.source is not None:
+        for file in sorted(files_of(rag.source, rag.tools, load_store_settings(rag.settings).source)):
+            stat = file.lstat()
+            lines.append(f"{file} {stat.st_size} {stat.st_mtime_ns}")
+    text = "\n".join(lines).encode("utf-8", "surrogateescape")
+    return Input(path=str(rag.source), sha256=sha256_bytes(text))
 
 
 def find_record(line: Line, name: str, inputs: dict[str, Input]) -> Path | None:

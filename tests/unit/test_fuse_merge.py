@@ -10,7 +10,7 @@ import pytest
 
 from tests.merged_models import fuse_quietly, write_random_adapter
 from tests.micro_models import write_json, write_micro_llama, write_weights
-from web4mlx.artifacts import read_manifest
+from web4mlx.artifacts import describe_input, folder_digest, read_manifest
 from web4mlx.errors import CheckFailed, MissingPrerequisite, UsageError, Web4Error
 from web4mlx.events import Finished, Progress
 from web4mlx.fuse.base import INDEX, read_model_files
@@ -77,7 +77,7 @@ def test_headers_and_untouched_tensors_and_all_other_files_are_byte_identical(
     }
 
 
-def test_the_manifest_names_adapter_and_base(plain: Path, tmp_path: Path) -> None:
+def test_the_manifest_names_adapter_and_base_and_what_was_written(plain: Path, tmp_path: Path) -> None:
     adapter = write_random_adapter(tmp_path / "adapter", plain)
     events = fuse_quietly(adapter, plain, tmp_path / "out")
     manifest = read_manifest(tmp_path / "out")
@@ -87,6 +87,7 @@ def test_the_manifest_names_adapter_and_base(plain: Path, tmp_path: Path) -> Non
         "adapter": str(adapter),
         "base": str(plain),
     }
+    assert folder_digest(manifest.outputs) == describe_input(tmp_path / "out").sha256
     assert manifest.metrics["modules"] == 14
     progress = [event for event in events if isinstance(event, Progress)]
     assert progress[-1].done == progress[-1].total

@@ -10,9 +10,9 @@ from tests.serving import ScriptedStore, document, example
 from web4mlx.assistant.builder import ToolAwarePromptBuilder
 from web4mlx.assistant.context import Hit
 from web4mlx.assistant.fitting import fit_block
-from web4mlx.assistant.quoting import CONTEXT, HEADS, TOOLS, block, piece
 from web4mlx.config.serving import AssistantConfig
 from web4mlx.errors import StageCrashed
+from web4mlx.quoting import CONTEXT, HEADS, TOOLS, block, piece
 
 READ = "Read Button.tsx"
 PAST = "How did we solve this in the past?"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.rag_sources import START, build, write_files
+from tests.rag_sources import START, build, write_files, write_tools
 from tests.training_project import write_project
 from web4mlx import last_stages, pipeline, store_stages
 from web4mlx.artifacts import Input, new_manifest, sha256_file, write_manifest
@@ -20,6 +20,7 @@ from web4mlx.estimate import ORDER, StageTimes
 from web4mlx.events import Event, EventLog, Warned
 from web4mlx.pipeline import Stage
 from web4mlx.rag.folder import require_generation
+from web4mlx.rag.sample_mark import MARK
 from web4mlx.rag.schema import DATABASE, read_database
 from web4mlx.rag.training_sources import find_trained_sources
 from web4mlx.stages import Line
@@ -104,6 +105,44 @@ def test_finished_stages_are_skipped_until_something_changes(with_source: Projec
     assert [with_source.run(name) for name in LAST] == [True, True, False, True]
     Path("repo/docs/release.md").write_text("# Release guide\n\nHow releases are made now.\n")
     assert [with_source.run(name) for name in LAST] == [False] * 4
+
+
+def test_a_changed_tool_example_is_built_anew(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files(in_tmp / "repo")
+    examples = write_tools(in_tmp / "tools") / "tool_core.jsonl"
+    project = Project(in_tmp, monkeypatch, rag='[rag]\nsource = "repo"\ntools = "tools"\n')
+    assert [project.run("rag build") for _ in range(2)] == [False, True]
+    examples.write_text(examples.read_text("utf-8").replace("Part3.tsx", "Part33.tsx"), "utf-8")
+    assert [project.run("rag build") for _ in range(2)] == [False, True]
+
+
+def test_a_changed_configuration_is_built_anew(with_source: Project) -> None:
+    config = with_source.line.config
+    write_tools(Path("tools"))
+    assert not with_source.run("rag build")
+    for changed in ({"tools": Path("tools")}, {"db": Path("elsewhere")}):
+        with_source.line.config = config.model_copy(update={"rag": config.rag.model_copy(update=changed)})
+        assert not with_source.run("rag build")
+        assert with_source.run("rag build")
+
+
+def test_a_sample_source_of_another_seed_is_generated_anew_and_ones_own_is_not(
+    in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rag = '[rag]\nsource = "data/rag/repo"\ntools = "data/rag/tools"\nsample_scale = "demo"\n'
+    project = Project(in_tmp, monkeypatch, rag=rag)
+    config = project.line.config
+    examples, texts = Path("data/rag/tools/tool_core.jsonl"), []
+    for seed in (7, 8):
+        other = config.rag.model_copy(update={"sample_seed": seed})
+        project.line.config = config.model_copy(update={"rag": other})
+        assert [project.run("rag build") for _ in range(2)] == [False, True]
+        texts.append(examples.read_text("utf-8"))
+    assert texts[0] != texts[1]
+    (Path("data/rag/repo") / MARK).unlink()
+    project.line.config = config
+    project.run("rag build")
+    assert examples.read_text("utf-8") == texts[1]
 
 
 def test_a_missing_sample_source_is_generated(in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.models_place import GGUF, MERGED, clear_gguf, copy_place, run_of, write_place
+from tests.models_place import (
+    GGUF,
+    MERGED,
+    NAME,
+    clear_gguf,
+    copy_place,
+    import_by_record,
+    put_tags,
+    run_of,
+    write_place,
+)
 from tests.ollama_double import OllamaDouble, running_double
 from tests.screens_pilot import LARGE, SMALL, Driver, drive
-from tests.unit.test_inventory import NAME, import_by_record, put_tags
 from tui.themes import DARK, LIGHT
 from web4mlx.engines.ollama_server import OllamaServer
 

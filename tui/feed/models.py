@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tui.feed.run import find_trainer
+from web4mlx.artifacts import read_record
 from web4mlx.config import RunConfig
 from web4mlx.deploy.importing import record_path
-from web4mlx.inventory.artifacts import Artifact, list_artifacts, read_record, size_of
+from web4mlx.inventory.artifacts import Artifact, list_artifacts, size_of
 from web4mlx.inventory.lineage import Origin, made_from, origins_of
 from web4mlx.inventory.marks import import_of
 from web4mlx.machine.disk import free_bytes

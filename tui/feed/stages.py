@@ -12,7 +12,7 @@ from typing import Literal
 from tui.feed.judged import refusal
 from tui.feed.tail import EventTail
 from web4mlx import events
-from web4mlx.artifacts import Manifest, read_manifest
+from web4mlx.artifacts import Manifest, folder_digest, read_manifest
 from web4mlx.config import RunConfig
 from web4mlx.reports import BASELINE, FINAL_REPORT
 
@@ -169,10 +169,11 @@ def _changed(path: Path) -> float | None:
 
 
 def _digest(artifact: Path, manifest: Manifest | None) -> str:
-    if manifest is None:
+    if manifest is None or not manifest.outputs:
         return ""
-    digests = [manifest.outputs.get(artifact.name, ""), *manifest.outputs.values()]
-    return next((digest for digest in digests if digest), "")
+    if artifact.is_dir():
+        return folder_digest(manifest.outputs)
+    return manifest.outputs.get(artifact.name) or next(iter(manifest.outputs.values()))
 
 
 def _recorded_duration(manifest: Manifest | None) -> float | None:

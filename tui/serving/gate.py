@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from tui.feed.job_output import newest, read_output
 from tui.jobs.record import Job
-from web4mlx.artifacts import Manifest
+from web4mlx.artifacts import Manifest, read_record
 from web4mlx.artifacts import newest as newest_artifact
 from web4mlx.errors import Web4Error
 
@@ -77,12 +77,7 @@ def facts_of(result: Any, lines: tuple[str, ...]) -> tuple[str, ...]:
 
 def read_import(gguf: Path | None) -> Manifest | None:
     """The record of the last import of a GGUF; None when there is none."""
-    if gguf is None:
-        return None
-    try:
-        return Manifest.model_validate_json(gguf.with_suffix(".import.json").read_bytes())
-    except (OSError, ValueError):
-        return None
+    return read_record(gguf.with_suffix(".import.json")) if gguf is not None else None
 
 
 def find_gguf(outputs: Path) -> Path | None:

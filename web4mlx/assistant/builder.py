@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from web4mlx.assistant.context import TOOL_EXAMPLES, Hit, Query, Retriever
 from web4mlx.assistant.fitting import CountTokens, Fitted, fit_block
-from web4mlx.assistant.quoting import CONTEXT, TOOLS
 from web4mlx.assistant.route import Route, choose_route
 from web4mlx.assistant.tool_need import ToolNeed, ToolNeedDetector, open_detector
 from web4mlx.config.serving import AssistantConfig
+from web4mlx.quoting import CONTEXT, TOOLS
 
 
 @dataclass(frozen=True, slots=True)

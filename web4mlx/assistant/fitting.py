@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from web4mlx.assistant.context import Hit
-from web4mlx.assistant.quoting import DOCUMENT, EXAMPLE, block, piece
+from web4mlx.quoting import DOCUMENT, EXAMPLE, block, piece
 
 CountTokens = Callable[[str], int]
 
@@ -19,7 +19,7 @@ class Fitted:
     dropped: tuple[Hit, ...] = ()
 
 
-def fit_block(tag: str, hits: Sequence[Hit], room: int, count_tokens: CountTokens, first: int = 1) -> Fitted:
+def fit_block(tag: str, hits: Sequence[Hit], room: int, count_tokens: CountTokens) -> Fitted:
     """The block of the best hits that fits.
 
     Args:
@@ -27,11 +27,10 @@ def fit_block(tag: str, hits: Sequence[Hit], room: int, count_tokens: CountToken
         hits: Best first.
         room: Tokens that the block may have, delimiters and all.
         count_tokens: Tokens of a text.
-        first: Number of the first piece.
     """
     kept = list(hits)
     while kept:
-        text = block(tag, [_piece(tag, number, hit) for number, hit in enumerate(kept, first)])
+        text = block(tag, [_piece(tag, number, hit) for number, hit in enumerate(kept, 1)])
         tokens = count_tokens(text)
         if tokens <= room:
             return Fitted(text, tokens, tuple(kept), tuple(hits[len(kept) :]))

@@ -21,6 +21,7 @@ from web4mlx.artifacts import (
     atomic_folder,
     describe_input,
     explain_os_errors,
+    file_digests,
     new_manifest,
     read_manifest,
     sha256_bytes,
@@ -78,7 +79,8 @@ def fuse_adapter(adapter: Path, base: Path, out: Path, log: EventLog, *, verify:
             begin = time.monotonic()
             metrics |= run_parity(files, loaded, deltas, folder, log)
             timings["parity"] = time.monotonic() - begin
-        manifest = new_manifest("fuse", inputs=inputs, metrics=metrics, timings_s=timings)
+        outputs = file_digests(folder)
+        manifest = new_manifest("fuse", inputs=inputs, outputs=outputs, metrics=metrics, timings_s=timings)
         write_manifest(folder, manifest)
     log.write(Finished, duration_s=time.monotonic() - start, artifact=str(out), metrics=metrics)
     return manifest

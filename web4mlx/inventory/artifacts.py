@@ -5,15 +5,15 @@ stands in an Ollama server is in `tags`, what made an artifact from what in `lin
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from web4mlx.artifacts import MANIFEST, Manifest, manifest_path, read_manifest, sha256_bytes
+from web4mlx.artifacts import Manifest, folder_digest, manifest_path, read_manifest
 from web4mlx.config import RunConfig
 from web4mlx.errors import Web4Error
 
@@ -147,13 +147,7 @@ def _digest(path: Path, kind: Kind, manifest: Manifest | None) -> str:
         with suppress(OSError, Web4Error):
             return adapter_input(path).sha256
         return ""
-    return folder_digest(manifest.outputs)
-
-
-def folder_digest(files: Mapping[str, str]) -> str:
-    """The digest that `describe_input` gives a folder with these files; empty without files."""
-    lines = [f"{name} {files[name]}" for name in sorted(files) if name != MANIFEST]
-    return sha256_bytes("\n".join(lines).encode()) if lines else ""
+    return folder_digest(manifest.outputs) if manifest.outputs else ""
 
 
 def _recorded_by_others(found: list[Artifact], outputs: Path) -> dict[str, str]:
@@ -200,14 +194,6 @@ def _plain_base(config: RunConfig) -> Path | None:
     """The base of a configuration that names a folder of the user's own."""
     given = Path(config.model.base).expanduser()
     return given if given.is_dir() else None
-
-
-def read_record(path: Path) -> Manifest | None:
-    """A manifest that stands in a file of its own, such as an import's; None when it cannot be read."""
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None
 
 
 def belongings(artifact: Path) -> list[Path]:

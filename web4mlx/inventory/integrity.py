@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from web4mlx.artifacts import MANIFEST, sha256_bytes
+from web4mlx.artifacts import digested_files, folder_digest
 from web4mlx.events import EventLog, Finished, Progress, Started
 from web4mlx.inventory.artifacts import Artifact
 from web4mlx.models.weights import read_weights
@@ -35,7 +35,7 @@ def _checks(artifact: Artifact, log: EventLog) -> Iterator[Check]:
         problems = read_weights(artifact.path)[1]
         yield _check("weights", not problems, problems[0] if problems else "all tensors are there")
     if not artifact.digest:
-        detail = "no manifest records its digest; the export will record it"
+        detail = "no manifest records its digest"
         yield Check(name="digest", verdict="errored", detail=detail)
         return
     found = _hash(artifact, log)
@@ -50,24 +50,16 @@ def _check(name: str, passed: bool, detail: str) -> Check:
 
 def _hash(artifact: Artifact, log: EventLog) -> str:
     """The digest of a file, or of a folder as `artifacts.describe_input` makes it, from its bytes."""
-    files = [artifact.path]
-    if artifact.path.is_dir():
-        files = [
-            file
-            for file in sorted(artifact.path.iterdir())
-            if file.is_file() and file.name != MANIFEST and not file.name.startswith(".")
-        ]
+    files = digested_files(artifact.path) if artifact.path.is_dir() else [artifact.path]
     total = sum(file.stat().st_size for file in files)
-    digests, done = [], 0
+    digests: dict[str, str] = {}
+    done = 0
     for file in files:
         for digest, read in _hash_file(file):  # noqa: B007
             log.write(Progress, done=(done + read) >> 20, total=total >> 20, unit="MB", message="hash")
-        digests.append(digest)
+        digests[file.name] = digest
         done += file.stat().st_size
-    if not artifact.path.is_dir():
-        return digests[0]
-    lines = [f"{file.name} {digest}" for file, digest in zip(files, digests, strict=True)]
-    return sha256_bytes("\n".join(lines).encode())
+    return folder_digest(digests) if artifact.path.is_dir() else digests[artifact.path.name]
 
 
 def _hash_file(path: Path) -> Iterator[tuple[str, int]]:

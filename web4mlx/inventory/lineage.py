@@ -11,9 +11,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from web4mlx.artifacts import Input, Manifest, atomic_write, describe_input, read_manifest, sha256_file
+from web4mlx.artifacts import (
+    Input,
+    Manifest,
+    atomic_write,
+    describe_input,
+    read_manifest,
+    read_record,
+    sha256_file,
+)
 from web4mlx.errors import Web4Error
-from web4mlx.inventory.artifacts import Artifact, describe_artifact, kind_of, read_record
+from web4mlx.inventory.artifacts import Artifact, describe_artifact, kind_of
 
 LINEAGE = "lineage"
 DEEPEST = 6

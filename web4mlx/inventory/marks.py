@@ -7,11 +7,11 @@ the server; until it is asked, the record counts, so that nothing in production 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from web4mlx.artifacts import Manifest
+from web4mlx.artifacts import Manifest, read_record
 from web4mlx.config import RunConfig
 from web4mlx.deploy.importing import record_path
 from web4mlx.errors import Web4Error
-from web4mlx.inventory.artifacts import Artifact, read_record
+from web4mlx.inventory.artifacts import Artifact
 from web4mlx.inventory.lineage import manifest_of, place_of
 from web4mlx.reports import FINAL_REPORT, FinalReport, read_report
 

@@ -2,7 +2,8 @@
 
 A marking is a new generation of the store: a copy in which both databases are changed and compared. It counts
 when it is complete; if anything goes wrong before, nothing has changed. With a Chroma server, whose
-collections cannot be copied, a failed marking is taken back on the server.
+collections cannot be copied, they are changed in place and a failed marking is taken back; a killed one is
+not, and is mended by the next marking.
 """
 
 import json
@@ -15,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from web4mlx.artifacts import MANIFEST
 from web4mlx.errors import UsageError, Web4Error
 from web4mlx.events import EventLog, Finished, Started
 from web4mlx.rag.documents import COLLECTIONS, PDCA, Scalar
 from web4mlx.rag.embedder import Embedder
 from web4mlx.rag.folder import CHROMA, new_generation, only_writer, require_generation
 from web4mlx.rag.retrieve import require_day
-from web4mlx.rag.schema import DATABASE, create_database, explain_sqlite_errors, read_database
+from web4mlx.rag.schema import DATABASE, create_database, explain_sqlite_errors, read_database, read_fact
 from web4mlx.rag.sync import sync_store
 from web4mlx.rag.vector_cache import VectorCache
 from web4mlx.rag.vectors import open_client
@@ -86,9 +88,7 @@ def mark_store(
     with only_writer(request.db, log, request.wait_s):
         old = require_own_generation(request.db)
         if dry_run:
-            with closing(
-                sqlite3.connect(f"{(old / DATABASE).absolute().as_uri()}?mode=ro", uri=True)
-            ) as reader:
+            with closing(read_database(old / DATABASE)) as reader:
                 matched = matching_chunks(reader, request)
                 return MarkReport(len(matched), 0, 0, request.batch, date, time.monotonic() - began)
         report = write_marks(request, old, date, embedder, began)
@@ -116,8 +116,8 @@ def write_marks(request: MarkRequest, old: Path, date: str, embedder: Embedder, 
     """Make the new generation; on a server, take back what was written there if anything fails."""
     with new_generation(request.db, start_from_current=not request.chroma_url) as folder:
         copy_database(old / DATABASE, folder / DATABASE)
-        if (old / "manifest.json").is_file():
-            shutil.copy2(old / "manifest.json", folder / "manifest.json")
+        if (old / MANIFEST).is_file():
+            shutil.copy2(old / MANIFEST, folder / MANIFEST)
         path = folder / DATABASE
         with (
             explain_sqlite_errors(path),
@@ -141,19 +141,13 @@ def write_marks(request: MarkRequest, old: Path, date: str, embedder: Embedder, 
 
 def copy_database(source: Path, target: Path) -> None:
     """Copy a database, what stands in its log included."""
-    with (
-        closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as reader,
-        closing(sqlite3.connect(target)) as writer,
-    ):
+    with closing(read_database(source)) as reader, closing(sqlite3.connect(target)) as writer:
         reader.backup(writer)
 
 
 def server_of(connection: sqlite3.Connection, request: MarkRequest) -> str:
     """The Chroma server of a store; empty for none."""
-    if request.chroma_url is not None:
-        return request.chroma_url
-    row = connection.execute("SELECT value FROM store WHERE key = 'chroma_url'").fetchone()
-    return str(row[0]) if row else ""
+    return read_fact(connection, "chroma_url") if request.chroma_url is None else request.chroma_url
 
 
 def restore_server(url: str, old: Path, cache: VectorCache) -> None:

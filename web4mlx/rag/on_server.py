@@ -12,6 +12,8 @@ import time
 from collections.abc import Collection
 from typing import Any
 
+from web4mlx.rag.schema import read_fact
+
 FACT = "collections_end"
 
 
@@ -23,11 +25,7 @@ def next_end(old: str) -> str:
 
 def read_end(connection: sqlite3.Connection) -> str:
     """The end of the names of a database's collections; empty for plain names."""
-    try:
-        row = connection.execute("SELECT value FROM store WHERE key = ?", (FACT,)).fetchone()
-    except sqlite3.OperationalError:
-        return ""  # others made it
-    return str(row[0]) if row else ""
+    return read_fact(connection, FACT)
 
 
 def remove_others(client: Any, end: str, keep: Collection[str]) -> None:

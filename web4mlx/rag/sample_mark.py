@@ -3,24 +3,24 @@
 import json
 from pathlib import Path
 
-from web4mlx.artifacts import atomic_write
+from web4mlx.artifacts import atomic_write, sha256_file
 
 MARK = ".web4mlx-rag-sample.json"
 
 
-def write_sample_mark(source: Path, scale: str, seed: int, corpus: str = "") -> None:
-    """Mark a folder as generated; `corpus` is the SHA-256 of the training file that gave it documents."""
-    atomic_write(source / MARK, json.dumps({"scale": scale, "seed": seed, "corpus": corpus}) + "\n")
+def sample_mark(scale: str, seed: int, trained: Path | None) -> dict[str, object]:
+    """What makes a generated source what it is; `trained` is the training file that gave it documents."""
+    return {"scale": scale, "seed": seed, "corpus": sha256_file(trained) if trained else ""}
+
+
+def write_sample_mark(source: Path, mark: dict[str, object]) -> None:
+    """Mark a folder as generated."""
+    atomic_write(source / MARK, json.dumps(mark) + "\n")
 
 
 def read_sample_scale(source: Path) -> str:
     """The scale of a generated source; empty for a real one."""
     return str(read_sample_mark(source).get("scale", ""))
-
-
-def read_sample_corpus(source: Path) -> str:
-    """The SHA-256 of the training file that gave a generated source documents; empty for none."""
-    return str(read_sample_mark(source).get("corpus", ""))
 
 
 def read_sample_mark(source: Path) -> dict[str, object]:

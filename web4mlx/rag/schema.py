@@ -123,6 +123,15 @@ def read_database(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def read_fact(connection: sqlite3.Connection, key: str) -> str:
+    """What a database records about its store; empty when it records nothing, as stores of others."""
+    try:
+        row = connection.execute("SELECT value FROM store WHERE key = ?", (key,)).fetchone()
+    except sqlite3.OperationalError:
+        return ""
+    return str(row[0]) if row else ""
+
+
 @contextmanager
 def explain_sqlite_errors(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into ours.

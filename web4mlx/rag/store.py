@@ -11,7 +11,7 @@ from web4mlx.rag.embedder import Embedder
 from web4mlx.rag.embedder_source import open_embedder
 from web4mlx.rag.folder import CHROMA, require_generation
 from web4mlx.rag.on_server import read_end
-from web4mlx.rag.schema import DATABASE, read_database
+from web4mlx.rag.schema import DATABASE, read_database, read_fact
 from web4mlx.rag.settings import EmbedderSettings
 from web4mlx.rag.vectors import list_collections, open_client
 
@@ -69,11 +69,7 @@ class Store:
 
     def fact(self, key: str) -> str:
         """What the database records about the store; empty when it records nothing, as stores of others."""
-        try:
-            row = self.connection.execute("SELECT value FROM store WHERE key = ?", (key,)).fetchone()
-        except sqlite3.OperationalError:
-            return ""
-        return str(row[0]) if row else ""
+        return read_fact(self.connection, key)
 
     def close(self) -> None:
         """Close both databases."""

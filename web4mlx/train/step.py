@@ -22,15 +22,6 @@ GROWTH_INTERVAL = 200
 FIRST_SCALE = 2.0**12
 
 
-@dataclass(frozen=True)
-class StepResult:
-    """Mean loss per supervised token, gradient norm before clipping, and whether the update was made."""
-
-    loss: float
-    grad_norm: float
-    applied: bool
-
-
 @dataclass
 class LossScale:
     """Dynamic loss scaling for float16; 1 and constant for other precisions."""

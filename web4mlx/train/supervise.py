@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from web4mlx.artifacts import explain_os_errors, new_run_name
+from web4mlx.artifacts import MANIFEST, explain_os_errors, new_run_name
 from web4mlx.config import RunConfig, write_config
 from web4mlx.errors import ExitCode, MissingPrerequisite, UsageError, Web4Error, error_for
 from web4mlx.events import EventSink, Failed, Started, Warned, read_events
@@ -52,7 +52,7 @@ def find_resumable(config: RunConfig, which: str) -> Path:
         unfinished = [
             folder
             for folder in sorted(config.outputs.glob(f"{config.name}_lora_*"))
-            if (folder / "config.toml").is_file() and not (folder / "manifest.json").exists()
+            if (folder / "config.toml").is_file() and not (folder / MANIFEST).exists()
         ]
         if not unfinished:
             raise MissingPrerequisite(f"no unfinished run in {config.outputs}", "Start one: `web4mlx train`.")
@@ -60,7 +60,7 @@ def find_resumable(config: RunConfig, which: str) -> Path:
     run = Path(which)
     if not (run / "config.toml").is_file():
         raise MissingPrerequisite(f"{run}: not a run folder (it has no config.toml)")
-    if (run / "manifest.json").exists():
+    if (run / MANIFEST).exists():
         raise UsageError(f"{run}: this run is finished", "Start a new one without --resume.")
     return run
 

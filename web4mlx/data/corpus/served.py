@@ -4,12 +4,12 @@ A model that has only seen bare questions copies names out of the block. These r
 after the examples, and the document that is about the question.
 """
 
-from web4mlx.assistant.quoting import CONTEXT, DOCUMENT, EXAMPLE, TOOLS, block, piece
 from web4mlx.data.corpus.grammar import Dealer, Story, fill
 from web4mlx.data.corpus.rows import Row
 from web4mlx.data.corpus.short_answers import tool_call
 from web4mlx.data.corpus.short_documents import draw_work
 from web4mlx.data.corpus.stamps import draw_stamp
+from web4mlx.quoting import CONTEXT, DOCUMENT, EXAMPLE, TOOLS, block, piece
 
 RECORD = "## Plan\n- Trigger: {why^}.\n- Response: {how^}.\n- Outcome: {gain^}."
 ANSWER = "{how^}. So {gain} [{number}]."

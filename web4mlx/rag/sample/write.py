@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from web4mlx.artifacts import atomic_folder, atomic_write, sha256_file
+from web4mlx.artifacts import atomic_folder, atomic_write
 from web4mlx.data.corpus.grammar import Dealer
 from web4mlx.errors import UsageError
 from web4mlx.events import EventLog, Finished, Progress, Started
@@ -13,7 +13,7 @@ from web4mlx.rag.sample.from_training import SHARE, trained_documents
 from web4mlx.rag.sample.pdcas import Document, write_pdcas
 from web4mlx.rag.sample.sources import write_components, write_process_docs
 from web4mlx.rag.sample.tools import write_examples
-from web4mlx.rag.sample_mark import MARK, read_sample_scale, write_sample_mark
+from web4mlx.rag.sample_mark import MARK, read_sample_scale, sample_mark, write_sample_mark
 from web4mlx.rag.tool_examples import FILES
 
 Scale = Literal["demo", "full"]
@@ -55,8 +55,7 @@ def write_sample(
     counts = SCALES[scale]
     total = sum(counts.values())
     with atomic_folder(folder) as temporary:
-        corpus = sha256_file(trained) if trained and trained.is_file() else ""
-        write_sample_mark(temporary / REPOSITORY, scale, seed, corpus)
+        write_sample_mark(temporary / REPOSITORY, sample_mark(scale, seed, trained))
         for done, document in enumerate(documents(scale, seed, trained), 1):
             path = temporary / REPOSITORY / document.path
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Retrieved text as data: delimited, named, and unable to end its own delimiter or to write a chat turn.
 
+The assistant writes prompts in this form and the generated corpus trains on it, so both take it from here.
 Nothing in it is interpreted here. Whether the model follows an instruction that stands in it is the model's
 affair; it is told what the block is.
 """
