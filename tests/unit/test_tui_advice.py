@@ -141,6 +141,15 @@ def test_a_stage_that_has_said_only_how_long_it_takes_runs_while_the_line_does(t
     assert with_steps(live, RunReadings(Path(), step=step, state="finished")) == live
 
 
+def test_a_model_that_found_no_ollama_server_is_still_to_be_imported(tmp_path: Path) -> None:
+    place = place_in(tmp_path)
+    with EventLog(place.outputs / "pipeline.jsonl", "tiny", "import") as log:
+        log.write(Progress, done=0, message="the whole line: about", eta_s=60.0)
+        log.warn("not-imported", "web4-agent.gguf is cleared and not imported")
+    row = stages_of(tmp_path)["import"]
+    assert (row.state, row.note) == ("todo", "cleared; no Ollama server was there")
+
+
 def test_what_runs_or_waits_comes_first(tmp_path: Path) -> None:
     outputs = place_in(tmp_path).outputs
     assert what_next([], [], "training x").screen == "training"

@@ -88,6 +88,8 @@ class StageFeed:
             case events.Progress(total=total):
                 share = min(1.0, event.done / total)
                 return replace(row, state="running", share=share, note=event.message)
+            case events.Warned(code="not-imported"):
+                return replace(row, state="todo", when=event.ts, note="cleared; no Ollama server was there")
             case events.Failed():
                 return replace(row, state="failed", when=event.ts, note=event.message, hint=event.hint)
             case events.Finished():
