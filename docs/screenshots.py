@@ -39,7 +39,7 @@ TRAINING = (
 )
 OTHERS = (
     *(Shot(name, name) for name in ("overview", "data", "gates")),
-    Shot("gates-case", "gates", keys=("enter", "enter")),
+    Shot("gates-case", "gates", keys=("down", "enter", "f", "enter")),  # a case that failed
     *(Shot(name, name) for name in ("rag", "smoke", "models", "logs")),
 )
 

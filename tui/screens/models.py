@@ -81,6 +81,11 @@ class Models(ModelActions):
         super().on_unmount()
         self.ollama.close()
 
+    def on_resize(self) -> None:
+        """Lines as long as there is room now."""
+        if self.has_read:
+            self.call_after_refresh(self._draw)
+
     def first_focus(self) -> Widget | None:
         """The list gets the keys."""
         return self.query_one("#models-list")

@@ -175,8 +175,8 @@ class Rag(StoreDialogs):
 
     def why_not(self, action: str) -> str:
         """What must be so for an action."""
-        has_store = self.readings is not None and self.readings.facts is not None
-        if action in ("ask", "check", "mark", "unmark") and not has_store:
+        is_missing = self.readings is not None and self.readings.facts is None
+        if action in ("ask", "check", "mark", "unmark") and is_missing:
             return "There is no store yet that could be used: b builds one."
         document = self.search.document
         if action in ("links", "open") and document is None:
