@@ -4,12 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.models_place import GGUF, MERGED, NAME, copy_place, flat, import_by_record, run_of
 from web4mlx.config import RunConfig, load_config
 from web4mlx.errors import MissingPrerequisite, UsageError
-from web4mlx.inventory import removal
+from web4mlx.inventory import removal, usage
 from web4mlx.inventory.artifacts import list_artifacts
 from web4mlx.inventory.lineage import origins_of
 from web4mlx.inventory.removal import find_artifact, plan_removal, remove
@@ -20,6 +21,8 @@ from web4mlx.machine.awake import gpu_lease
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = copy_place(tmp_path / "place")
     monkeypatch.chdir(folder)
+    # trainers of tests that run beside this one have run folders that nobody can read any more
+    monkeypatch.setattr(usage, "other_processes", lambda: psutil.Process().children(recursive=True))
     return folder
 
 
