@@ -148,7 +148,7 @@ def test_a_report_that_is_rubbish_is_said_and_a_later_store_makes_it_old(tmp_pat
     async def steps(pilot: Pilot[int]) -> None:
         await wait_for(pilot, "rag_check.json cannot be read")
         record.write_text((made / "passed.json").read_text("utf-8").replace("generation-", "generation-old"))
-        await wait_for(pilot, "✓ passed", "of an older store")
+        await wait_for(pilot, "✓ passed", "written since")
 
     drive(place, steps, first="rag")
 
@@ -299,7 +299,7 @@ def test_the_real_commands_check_mark_and_unmark(tmp_path: Path, own: Path) -> N
         pilot.app.screen.query_one("#field-batch", Input).value = "batch_001"
         pilot.app.screen.query_one("#field-collections", Input).value = "tool_examples"
         await pilot.press("ctrl+s")
-        await wait_for(pilot, "6 trained", "batch_001", "of an older store")
+        await wait_for(pilot, "6 trained", "batch_001", "written since")
         await pilot.press("M")
         await wait_for(pilot, "Take marks away?")
         await pilot.press("ctrl+s")

@@ -118,7 +118,7 @@ def verdict_text(checked: Checked, facts: StoreFacts) -> str:
     why = ", ".join([*(one.name for one in bad), *(f"{one.kind} too slow" for one in slow)])
     state = sign("passed" if checked.report.passed else "failed")
     when = f"[$muted]checked {ago(time.time() - checked.when)}[/]"
-    stale = "" if checked.is_of(facts.generation) else "  [$warning]! of an older store[/]"
+    stale = "" if checked.is_of(facts.generation) else "  [$warning]! written since[/]"
     return f"{state}{': ' * bool(why)}{safe(why)}  {when}{stale}"
 
 

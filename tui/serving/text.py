@@ -33,7 +33,7 @@ NOTE_WIDTH = 30
 ACTS = {"asked": "the gate was asked", "import": "import", "rollback": "rollback"}
 SHORT = {
     "time to first token": "first token", "total time": "complete in", "numbers in the text": "numbers",
-    "detected tools": "tools",
+    "detected tools": "tools", "PDCAs in the text": "PDCAs named",
 }  # fmt: skip
 
 
