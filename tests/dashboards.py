@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from tui.app import Dashboard
 from tui.jobs.kinds import Kind
 from tui.jobs.record import Job, read_job
+from tui.jobs.start import submit
 from tui.place import Place
 from web4mlx.config import RunConfig
 from web4mlx.events import Checkpoint, EventLog, Failed, Finished, Started, Step, Validation, Warned
@@ -150,3 +151,11 @@ def drive(
 
     asyncio.run(run())
     return app
+
+
+def sleeper(place_folder: Path, heavy: bool = False) -> Job:
+    """A job that sleeps."""
+    job = submit(place_folder / "outputs", snippet(heavy=heavy), [SLEEPER], "a sleeper")
+    if job.state == "running":
+        wait_for_text(job, "asleep")
+    return job

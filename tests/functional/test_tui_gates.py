@@ -7,14 +7,12 @@ import pytest
 from textual.pilot import Pilot
 
 from tests import gate_runs
-from tests.complete_runs import complete_run, first_ids
-from tests.dashboards import drive, place_in, screen_text, wait_for, wait_until
-from tests.eval_place import fill
+from tests.complete_runs import first_ids
+from tests.dashboards import drive, place_in, screen_text, wait_for
+from tests.gate_places import make, place_with, rows
 from tests.gate_runs import WRONG
-from tests.run_files import subject
 from tui.app import Dashboard
-from tui.jobs.record import Job, list_jobs
-from tui.place import Place, find_place
+from tui.jobs.record import list_jobs
 from tui.screens.gates import Gates
 from tui.widgets.case_browser import CaseBrowser
 
@@ -36,44 +34,6 @@ STATES = {
     "damaged": ("it cannot be read", "! run.json: damaged: format"),
     "base": ("it decides nothing",),
 }
-
-
-def make(state: str, outputs: Path) -> None:
-    match state:
-        case "running" | "cleared" | "blocked":
-            gate_runs.baseline(outputs)
-            getattr(gate_runs, state)(outputs)
-        case "base":
-            gate_runs.baseline(outputs)
-        case "partial":
-            cases = {"tron_format": tuple(key.partition("/")[2] for key in first_ids("tron_format", 100))}
-            gate_runs.finished_run(outputs, "run_20260106_120000", cases=cases)
-        case "interrupted":
-            gate_runs.age(gate_runs.running(outputs), 1000.0)
-        case "unscored":
-            gate_runs.write_events(complete_run(outputs))
-        case "outdated":
-            run = gate_runs.cleared(outputs)
-            for path in [*run.folder.glob("*.json"), run.folder / "responses.jsonl"]:
-                text = path.read_text("utf-8").replace(run.header.subject.suite_version, "1.0123456789ab")
-                old = subject(suite_version="1.0123456789ab")
-                header = run.header.model_copy(update={"subject": old})
-                path.write_text(text.replace(run.header.subject_sha256, header.subject_sha256), "utf-8")
-        case "damaged":
-            (gate_runs.blocked(outputs).folder / "run.json").write_text('{"format": 2}')
-
-
-def place_with(tmp_path: Path, state: str) -> Place:
-    place = place_in(tmp_path)
-    make(state, place.outputs)
-    return place
-
-
-def rows(shown: str) -> list[str]:
-    """The harness lines of the table."""
-    titles = ("PDCA ", "TRON ", "Empty ", "Tool ", "Refusal", "Canaries ")
-    names = ("pdca_", "tron_", "empty_", "tool_", "refusal", "canary", *titles)
-    return [line.strip() for line in shown.splitlines() if line.strip().startswith(names)]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -221,108 +181,6 @@ def test_incidents_are_read_one_after_the_other(tmp_path: Path) -> None:
         await wait_for(pilot, "✗ blocked:")
 
     drive(place, steps, first="gates")
-
-
-def ended(outputs: Path, kind: str) -> Job | None:
-    jobs = [job for job in list_jobs(outputs) if job.order.kind == kind and job.ended]
-    return jobs[0] if jobs else None
-
-
-def test_two_runs_are_compared_by_the_command_and_a_changed_case_opens(tmp_path: Path) -> None:
-    place = place_with(tmp_path, "blocked")
-    gate_runs.cleared(place.outputs)
-
-    async def steps(pilot: Pilot[int]) -> None:
-        await wait_for(pilot, "✓ cleared: every gate holds")
-        await pilot.press("c")
-        await wait_for(pilot, "Compare run_20260102_120000 with which?")
-        await pilot.press("enter")
-        await wait_for(pilot, "▲ better", "18 better", "Changed cases", "▲ pdca_template/template-create-01")
-        job = wait_until(lambda: ended(place.outputs, "evals compare"), "the job's end")
-        assert job.order.command[-1] == "--json"
-        await pilot.press("enter")
-        await wait_for(pilot, "template-create-01", "run_20260101_120000", WRONG, "✓ passed")
-        await pilot.press("escape", "escape")
-        await wait_for(pilot, "Changed cases")
-        await pilot.press("escape")
-        await wait_for(pilot, "every gate holds")
-
-    drive(place, steps, first="gates")
-
-
-def test_scoring_again_shows_what_the_suite_of_now_says_and_writes_when_told(tmp_path: Path) -> None:
-    place = place_with(tmp_path, "unscored")
-
-    async def steps(pilot: Pilot[int]) -> None:
-        await wait_for(pilot, "r scores the stored answers")
-        await pilot.press("r")
-        await wait_for(pilot, "Score run_1 again?")
-        await pilot.press("enter")
-        await wait_for(pilot, "run_1, scored now", "CLEARED FOR DEPLOYMENT", "Nothing was written.")
-        assert not (place.outputs / "evals" / "run_1" / "eval_report_final.json").exists()
-        await pilot.press("escape", "r")
-        await wait_for(pilot, "Score run_1 again?")
-        await pilot.press("down", "enter")
-        await wait_for(pilot, "✓ cleared: every gate holds")
-
-    drive(place, steps, first="gates")
-
-
-@pytest.fixture
-def workplace(in_tmp: Path) -> Path:
-    """A folder in which evaluations really run, on a scripted model that the outputs folder has exported."""
-    fill(in_tmp)
-    return in_tmp
-
-
-def test_one_harness_then_the_failing_cases_then_the_canaries_are_asked(workplace: Path) -> None:
-    from tests.eval_place import run
-
-    run("--harness", "tron_format", "--limit", "3")
-    outputs = workplace / "outputs"
-
-    async def steps(pilot: Pilot[int]) -> None:
-        await wait_for(pilot, "? a look at 3 of 720 questions")
-        await pilot.press("x")
-        await wait_for(pilot, "Ask the failing cases again?", "3 cases of run_", "--failed-in")
-        await pilot.press("down", "enter")
-        await wait_for(pilot, "evals run --failed-in run_")
-        await _until(pilot, lambda: ended(outputs, "evals run"))
-        assert len(list((outputs / "evals").glob("run_*"))) in (1, 2)  # the same cases are the same run
-        await pilot.press("escape", "h")
-        await wait_for(pilot, "Ask only TRON format?", "--harness tron_format")
-        await pilot.press("escape", "k")
-        await wait_for(pilot, "? a look at 20 of 720 questions", "✗ failed")
-
-    place = find_place("config.toml")
-    drive(place, steps, first="gates")
-    assert not (outputs / "eval_report_final.json").exists()
-
-
-def test_the_whole_suite_runs_as_a_job_and_its_bars_move(workplace: Path) -> None:
-    from tests.eval_place import run
-
-    run("--harness", "tron_format", "--limit", "3")
-    outputs = workplace / "outputs"
-
-    async def steps(pilot: Pilot[int]) -> None:
-        await wait_for(pilot, "? a look at 3")
-        await pilot.press("s")
-        await wait_for(pilot, "Evaluate the model?", "evals run model.gguf --config config.toml")
-        await pilot.press("down", "enter")
-        await wait_for(pilot, "of 720 answers")
-        await wait_for(pilot, "✗ blocked:", "import: reads this decision")
-
-    drive(find_place("config.toml"), steps, first="gates")
-    assert wait_until(lambda: ended(outputs, "evals run"), "the job's end").code == 1
-
-
-async def _until(pilot: Pilot[int], is_so: object) -> None:
-    import asyncio
-
-    while not is_so():  # type: ignore[operator]
-        await pilot.pause()
-        await asyncio.sleep(0.1)
 
 
 @pytest.mark.parametrize(

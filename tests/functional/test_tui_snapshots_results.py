@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.data_files import make_row, write_rows
-from tests.functional.test_tui_gates import make
+from tests.gate_places import make
 from tests.models_place import GGUF, MERGED, clear_gguf, copy_place, run_of, write_place
 from tests.snapshots import NOW, STATES, compare_screens, job, set_times, still_world
 from tests.stores import store_place, write_store
