@@ -27,6 +27,7 @@ from web4mlx.reports import BASELINE, FINAL_REPORT
 
 EVENTS = "pipeline.jsonl"
 GGUF = "web4-agent.gguf"
+BASE_GGUF = "base.gguf"
 
 
 @dataclass
@@ -227,9 +228,18 @@ def export_gguf(line: Line, log: EventLog) -> Path:
 
 def record_baseline(line: Line, log: EventLog) -> Path:
     """Let the suite ask the untrained base a part of its questions; a base is not expected to pass."""
-    record = line.config.outputs / BASELINE
-    evaluate(line, log, [str(line.base), "--baseline"], record)
+    from web4mlx.export.base import export_base
+
+    record, gguf = line.config.outputs / BASELINE, base_gguf(line)
+    with gpu_lease(f"exporting {line.base.name}"):
+        export_base(line.base, line.config, gguf, log)
+    evaluate(line, log, [str(gguf), "--baseline"], record)
     return record
+
+
+def base_gguf(line: Line) -> Path:
+    """The base in the type of the trained model, made by the baseline stage."""
+    return line.config.outputs / BASE_GGUF
 
 
 def evaluate_model(line: Line, log: EventLog) -> Path:
@@ -282,7 +292,7 @@ def evaluate(line: Line, log: EventLog, arguments: list[str], artifact: Path) ->
 def ask_models(line: Line, log: EventLog) -> Path:
     """Ask the base and the new model the same held-out questions and print both answers."""
     command = [
-        sys.executable, "-m", "evals", "preview", str(line.base), str(line.gguf),
+        sys.executable, "-m", "evals", "preview", str(base_gguf(line)), str(line.gguf),
         "--modelfile", str(line.config.modelfile), "--max-tokens", str(line.config.ask.max_tokens),
     ]  # fmt: skip
     if line.config.ask.prompts:

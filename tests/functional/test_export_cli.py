@@ -1,6 +1,7 @@
 """`web4mlx fuse` and `web4mlx export` as a user types them."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from tests.data_files import make_config
 from tests.merged_models import write_random_adapter
-from tests.micro_models import write_micro_llama
+from tests.micro_models import write_micro_llama, write_micro_qwen2
 from web4mlx.artifacts import describe_input, new_manifest, write_manifest
 from web4mlx.config import write_config
 
@@ -108,3 +109,18 @@ def test_help_has_an_example(command: str, monkeypatch: pytest.MonkeyPatch) -> N
     done = run(command, "--help")
     assert done.returncode == 0
     assert f"web4mlx {command} outputs/" in done.stdout
+
+
+def test_the_base_is_exported_as_it_is(project: Path) -> None:
+    unknown = run("export", "--base", "--config", "run.toml")
+    assert unknown.returncode == 1
+    assert "llama.cpp does not know it" in unknown.stderr
+    shutil.rmtree(project / "base")
+    write_micro_qwen2(project / "base")
+    done = run("export", "--base", "--config", "run.toml", "--type", "q8_0", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["config"]["type"] == "Q8_0"
+    assert (project / "outputs" / "base.gguf").is_file()
+    refused = run("export", "--base", "--dry-run", "--config", "run.toml")
+    assert refused.returncode == 2
+    assert "--base does not go with --dry-run" in refused.stderr

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.micro_models import write_micro_qwen2
 from tests.training_project import write_project
 from web4mlx import stages
 from web4mlx.config import load_config
 from web4mlx.errors import CheckFailed, MissingPrerequisite, StageCrashed, UsageError, Web4Error
-from web4mlx.events import Event, Finished, Warned
+from web4mlx.events import Event, Finished, Progress, Warned
 
 
 class Line(stages.Line):
@@ -41,15 +42,16 @@ def test_the_base_is_recorded_and_the_gguf_evaluated_with_the_lines_own_configur
     line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer_with(0, line, monkeypatch)
-    line.base = Path("models/base")
+    line.base = write_micro_qwen2(Path("models/base"))
     assert stages.record_baseline(line, line.log("baseline")).name == "baseline_metrics.json"
     assert stages.evaluate_model(line, line.log("evaluate")).name == "eval_report_final.json"
     config = ["--config", str(line.config_file)]
     assert line.commands == [
-        ["-m", "evals", "run", "models/base", "--baseline", *config],
+        ["-m", "evals", "run", "outputs/base.gguf", "--baseline", *config],
         ["-m", "evals", "run", "outputs/web4-agent.gguf", *config],
     ]
-    assert [type(event) for event in line.events] == [Finished, Finished]
+    ends = [event for event in line.events if not isinstance(event, Progress)]
+    assert [type(event) for event in ends] == [Finished, Finished]
 
 
 @pytest.mark.parametrize(

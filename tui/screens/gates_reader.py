@@ -9,6 +9,7 @@ from tui.feed.job_result import JobResult, find_result
 from tui.jobs.record import Job
 from tui.screens.gates_incident import read_incident
 from tui.screens.gates_reading import GatesReadings, GatesWish, Wanted
+from tui.serving.gate import find_gguf
 from tui.widgets.case_browser import Beside
 from web4mlx.reports import CaseReport
 
@@ -55,7 +56,7 @@ class GatesReader:
             runs=runs, run=run, beside=self._beside(wish, runs, now), published=published,
             incidents=incidents, incident=(incident, read_incident(incident)) if incident else None,
             result=self._result(wish.wanted, jobs), is_starting=starting,
-            has_gguf=any(self.outputs.glob("*.gguf")),
+            has_gguf=find_gguf(self.outputs) is not None,
             problems=tuple(filter(None, (trouble, more_trouble))),
         )  # fmt: skip
 

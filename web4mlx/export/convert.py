@@ -39,7 +39,7 @@ def convert(tools: Toolchain, step: Step, name: str, events: EventLog) -> None:
         events: Progress goes here.
 
     Raises:
-        CheckFailed: The converter does not know the tokenizer, so it is not the base's.
+        CheckFailed: The converter does not know the tokenizer.
         StageCrashed: The converter failed otherwise.
     """
 
@@ -58,8 +58,8 @@ def convert(tools: Toolchain, step: Step, name: str, events: EventLog) -> None:
     except StageCrashed as error:
         if UNKNOWN_TOKENIZER in step.log.read_text("utf-8", "replace"):
             raise CheckFailed(
-                f"{step.source}: the tokenizer differs from the base's: llama.cpp does not recognize it",
-                "Restore the base's tokenizer files (`web4mlx fuse` copies them) and export again.",
+                f"{step.source}: the tokenizer differs from the base's as published: llama.cpp does not know it",
+                "Restore its files (`web4mlx download`; `web4mlx fuse` copies them) and export again.",
             ) from error
         raise
     sync_file(step.target)

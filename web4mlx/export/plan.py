@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from web4mlx.artifacts import describe_input, read_manifest, sha256_file
+from web4mlx.artifacts import Input, describe_input, read_manifest, sha256_file
 from web4mlx.config.schema import QuantType, RunConfig
 from web4mlx.errors import MissingPrerequisite, UsageError
 from web4mlx.export.predict import BETTER_TYPES, Prediction, predict_gguf, vocabulary_size
-from web4mlx.export.preflight import ExportSource, check_merged
+from web4mlx.export.preflight import ExportSource, check_base, check_merged
 from web4mlx.export.toolchain import Source, Toolchain, find_toolchain
 from web4mlx.machine.disk import require_free_disk
 from web4mlx.models.base import find_base
@@ -33,8 +33,9 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """An export whose prerequisites are met."""
+    """An export whose prerequisites are met; `role` is what manifests call its source, `merged` or `base`."""
 
+    role: str
     source: ExportSource
     adapter: Path | None
     tools: Toolchain
@@ -44,6 +45,11 @@ class Plan:
     f16_prediction: Prediction
     prediction: Prediction
     f16_is_done: bool
+
+    @property
+    def inputs(self) -> dict[str, Input]:
+        """The manifest entry of the source."""
+        return {self.role: describe_input(self.source.folder)}
 
     def describe(self) -> dict[str, Any]:
         """What will be written, for display."""
@@ -62,14 +68,26 @@ class Plan:
 
 def plan_export(merged: Path, config: RunConfig, out: Path, options: ExportOptions) -> Plan:
     """Check everything that can be checked before work begins: folder, tools, disk."""
-    quant = options.type or config.export.type
     adapter, base = origins(merged, config)
-    source = check_merged(merged, base)
+    return _plan(
+        "merged", check_merged(merged, base), adapter, options.type or config.export.type, out, options
+    )
+
+
+def plan_base_export(base: Path, config: RunConfig, out: Path, options: ExportOptions) -> Plan:
+    """The same for a base model, which has no adapter."""
+    return _plan("base", check_base(base), None, options.type or config.export.type, out, options)
+
+
+def _plan(
+    role: str, source: ExportSource, adapter: Path | None, quant: QuantType, out: Path, options: ExportOptions
+) -> Plan:
     tools = find_toolchain(options.tools, allow_unpinned=options.allow_unpinned)
     rows = source.files.tensors["model.embed_tokens.weight"].shape[0]
-    vocabulary = vocabulary_size(base, rows)
+    vocabulary = vocabulary_size(source.base, rows)
     f16 = out.with_name(f"{out.stem}.f16.gguf")
     plan = Plan(
+        role=role,
         source=source,
         adapter=adapter,
         tools=tools,
@@ -115,12 +133,11 @@ def f16_work(plan: Plan) -> dict[str, Any]:
 
 
 def is_f16_done(plan: Plan) -> bool:
-    """Whether a finished float16 file of the same merged folder and tools is there, unchanged."""
+    """Whether a finished float16 file of the same source and tools is there, unchanged."""
     manifest = read_manifest(plan.f16)
     if manifest is None or not plan.f16.is_file():
         return False
-    inputs = {"merged": describe_input(plan.source.folder)}
     return (
-        manifest.is_same_work(inputs, f16_work(plan))
+        manifest.is_same_work(plan.inputs, f16_work(plan))
         and sha256_file(plan.f16) == manifest.outputs[plan.f16.name]
     )

@@ -15,7 +15,7 @@ REFUSE = "Merge again with `web4mlx fuse`; export takes only what it wrote."
 
 @dataclass(frozen=True)
 class ExportSource:
-    """A merged folder that passed, with the tokenizer of the base."""
+    """A merged folder that passed, with the tokenizer of the base; or a base alone."""
 
     files: ModelFiles
     tokenizer: ChatTokenizer
@@ -47,6 +47,18 @@ def check_merged(merged: Path, base: Path) -> ExportSource:
     if not files.config.get(tie) and "lm_head.weight" not in files.tensors:
         raise CheckFailed(f"{merged}: lm_head.weight is missing, and {tie} is false", REFUSE)
     return ExportSource(files, ChatTokenizer(base), base)
+
+
+def check_base(base: Path) -> ExportSource:
+    """Check a base model that is exported as it is.
+
+    Raises:
+        MissingPrerequisite: A file is missing or a shard truncated.
+        UsageError: The folder is quantized.
+        CheckFailed: It holds code.
+    """
+    refuse_code(base)
+    return ExportSource(read_model_files(base), ChatTokenizer(base), base)
 
 
 def refuse_code(folder: Path) -> None:

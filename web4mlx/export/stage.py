@@ -6,14 +6,13 @@ is used again. The quantized file carries a temporary name until every check has
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from web4mlx.artifacts import (
-    Input,
     Manifest,
-    describe_input,
     manifest_path,
     new_manifest,
     sha256_file,
@@ -60,23 +59,13 @@ def export_model(
     plan = plan_export(merged, config, out, options)
     predicted = f"{plan.prediction.file_bytes / 1e9:.2f} GB"
     log.write(Started, plan={"merged": str(merged), "type": plan.quant, "predicted": predicted})
-    inputs = {"merged": describe_input(merged)}
     timings: dict[str, float] = {}
-    make_f16(plan, inputs, log, timings)
-    partial = temporary_name(out)
-    remove_leftovers(out)
-    try:
-        begin = time.monotonic()
-        size = plan.f16_prediction.file_bytes
-        step = Step(plan.f16, partial, log_path(out))
-        fallbacks = quantize(plan.tools, step, plan.quant, log, size)
-        timings["quantize"] = time.monotonic() - begin
+    make_f16(plan, log, timings)
+    with quantized(plan, log, timings) as (partial, fallbacks):
         begin = time.monotonic()
         metrics = verify_export(plan, partial, fallbacks, config, options, log)
         timings["verify"] = time.monotonic() - begin
-        manifest = publish(plan, partial, inputs, metrics, timings)
-    finally:
-        partial.unlink(missing_ok=True)
+        manifest = publish(plan, partial, "export", metrics, timings)
     write_beside(out, read_modelfile(config.modelfile))
     if not (options.keep_f16 or config.export.keep_f16):
         discard_f16(plan.f16)
@@ -84,7 +73,7 @@ def export_model(
     return manifest
 
 
-def make_f16(plan: Plan, inputs: dict[str, Input], log: EventLog, timings: dict[str, float]) -> None:
+def make_f16(plan: Plan, log: EventLog, timings: dict[str, float]) -> None:
     """Convert, unless the float16 file is there already."""
     if plan.f16_is_done:
         log.write(Progress, done=100, total=100, unit="%", message=f"convert: done before, {plan.f16}")
@@ -101,8 +90,30 @@ def make_f16(plan: Plan, inputs: dict[str, Input], log: EventLog, timings: dict[
         partial.unlink(missing_ok=True)
     timings["convert"] = time.monotonic() - begin
     digest = sha256_file(plan.f16)
-    done = new_manifest("f16", inputs=inputs, config=f16_work(plan), outputs={plan.f16.name: digest})
+    done = new_manifest("f16", inputs=plan.inputs, config=f16_work(plan), outputs={plan.f16.name: digest})
     write_manifest(plan.f16, done)
+
+
+@contextmanager
+def quantized(plan: Plan, log: EventLog, timings: dict[str, float]) -> Iterator[tuple[Path, list[str]]]:
+    """Quantize under a temporary name; what has not been published in the end is removed.
+
+    Returns:
+        The file, and the lines in which the quantizer reported fallbacks.
+
+    Raises:
+        StageCrashed: The quantizer failed.
+    """
+    partial = temporary_name(plan.out)
+    remove_leftovers(plan.out)
+    try:
+        begin = time.monotonic()
+        step = Step(plan.f16, partial, log_path(plan.out))
+        fallbacks = quantize(plan.tools, step, plan.quant, log, plan.f16_prediction.file_bytes)
+        timings["quantize"] = time.monotonic() - begin
+        yield partial, fallbacks
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def verify_export(
@@ -181,14 +192,14 @@ def held_out_rows(config: RunConfig, source: ExportSource) -> list[Row]:
 
 
 def publish(
-    plan: Plan, partial: Path, inputs: dict[str, Input], metrics: dict[str, Any], timings: dict[str, float]
+    plan: Plan, partial: Path, stage: str, metrics: dict[str, Any], timings: dict[str, float]
 ) -> Manifest:
     """Give the file its name, then write its manifest; a file without manifest counts as unfinished."""
     manifest_path(plan.out).unlink(missing_ok=True)
     partial.replace(plan.out)
     manifest = new_manifest(
-        "export",
-        inputs=inputs,
+        stage,
+        inputs=plan.inputs,
         config={"type": plan.quant, "file_type": FILE_TYPES[plan.quant], "tools": dict(plan.tools.versions)},
         outputs={plan.out.name: sha256_file(plan.out)},
         metrics=metrics,

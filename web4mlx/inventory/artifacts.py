@@ -21,6 +21,7 @@ Kind = Literal["base", "adapter", "merged", "gguf"]
 KINDS: tuple[Kind, ...] = ("base", "adapter", "merged", "gguf")
 STAGES: dict[str, Kind] = {
     "download": "base", "train": "adapter", "fuse": "merged", "export": "gguf", "f16": "gguf",
+    "base_gguf": "gguf",
 }  # fmt: skip
 RUN_FILES = ("config.toml", "events.jsonl")
 
@@ -187,7 +188,8 @@ def detail_of(kind: Kind, manifest: Manifest | None) -> str:
         case "merged":
             return f"{metrics.get('modules', '?')} modules merged"
         case "gguf":
-            return "F16" if manifest.stage == "f16" else str(config.get("type", ""))
+            of_base = "the base, " if manifest.stage == "base_gguf" else ""
+            return "F16" if manifest.stage == "f16" else f"{of_base}{config.get('type', '')}"
 
 
 def _plain_base(config: RunConfig) -> Path | None:

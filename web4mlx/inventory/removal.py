@@ -23,7 +23,10 @@ from web4mlx.inventory.usage import who_uses
 from web4mlx.machine.awake import gpu_lease
 
 TRASH = ".removed-"
-REMAKE = {"base": "web4mlx download", "merged": "web4mlx fuse", "gguf": "web4mlx export"}
+REMAKE = {
+    "download": "web4mlx download", "fuse": "web4mlx fuse", "export": "web4mlx export",
+    "f16": "web4mlx export", "base_gguf": "web4mlx run",
+}  # fmt: skip
 
 
 class Removal(BaseModel):
@@ -108,12 +111,12 @@ def effects_of(artifact: Artifact, artifacts: list[Artifact], outputs: Path) -> 
     if children:
         more = f" and {len(children) - 2} more" if len(children) > 2 else ""
         yield f"{', '.join(children[:2])}{more} {'was' if len(children) == 1 else 'were'} made from it."
-    if not artifact.is_finished:
+    if artifact.manifest is None:
         yield "It is not finished: training could be resumed from its checkpoints."
     elif artifact.kind == "adapter":
         yield "Training is the only way to make it again."
     else:
-        yield f"It can be made again: `{REMAKE[artifact.kind]}`."
+        yield f"It can be made again: `{REMAKE[artifact.manifest.stage]}`."
     if "cleared" in artifact.marks:
         yield "Its evaluation cleared exactly this file; without it the reports clear nothing."
     if "configured" in artifact.marks:

@@ -13,8 +13,8 @@ from web4mlx.models.base import find_base, locate_base
 
 # Sizes of the bases that can be downloaded, for forecasts before they are there: 16-bit weights.
 KNOWN_BYTES = {"smollm2-135m-instruct": 269_000_000, "qwen2.5-coder-7b-instruct": 15_231_000_000}
-# Merged model, float16 GGUF and the largest quantized one, in sizes of the base.
-OUTPUT_SHARE = 1 + 1 + 0.55
+# Merged model, float16 GGUF, and base and trained model in the largest quantized type, in sizes of the base.
+OUTPUT_SHARE = 1 + 1 + 2 * 0.55
 CHECKPOINT_BYTES = 10**9
 
 
