@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widget import Widget
-from textual.widgets import ContentSwitcher, OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import ContentSwitcher, OptionList
 
 from tui.actions import Action
 from tui.feed.reader import Problem
-from tui.markup import safe
 from tui.place import Place
 from tui.screens.gates_orders import GatesOrders
 from tui.screens.gates_reading import GatesReadings, GatesWish
@@ -24,8 +21,8 @@ if TYPE_CHECKING:
     from tui.feed.gate_rows import GateRow
     from tui.feed.job_result import JobResult
     from tui.screens.gates_compare import ComparisonView
+    from tui.screens.gates_decision import DecisionView
     from tui.screens.gates_reader import GatesReader
-    from tui.screens.gates_text import Banner
     from tui.widgets.case_browser import CaseBrowser
 
 VIEWS = {
@@ -68,7 +65,6 @@ class Gates(GatesOrders, Pane):
         self.readings = GatesReadings()
         self.view = "main"
         self.harness: str | None = None
-        self._lines: list[str] = []
         self._result = ""
         self._told: tuple[str, ...] = ()
         super().__init__(place)
@@ -76,23 +72,12 @@ class Gates(GatesOrders, Pane):
     def compose(self) -> ComposeResult:
         """The views, one at a time."""
         from tui.screens.gates_compare import ComparisonView
+        from tui.screens.gates_decision import DecisionView
         from tui.screens.gates_incident import IncidentView
         from tui.widgets.case_browser import CaseBrowser
 
         with ContentSwitcher(id="gates-views", initial="gates-main"):
-            with Vertical(id="gates-main"):
-                yield Static("", id="gates-letters")
-                yield Static("", id="gates-lines")
-                yield Static("", id="gates-facts")
-                yield Static("", id="gates-header")
-                yield OptionList(id="gates-list")
-                yield Static("", id="gates-conditions")
-                with Horizontal(id="gates-details"):
-                    with VerticalScroll(classes="box", id="gates-why-box", can_focus=False):
-                        yield Static("", id="gates-why")
-                    with VerticalScroll(classes="box", id="gates-canaries-box", can_focus=False) as box:
-                        box.border_title = "Canaries"
-                        yield Static("", id="gates-canaries")
+            yield DecisionView(id="gates-main")
             yield CaseBrowser(id="gates-cases")
             yield ComparisonView(id="gates-compare")
             yield IncidentView(id="gates-incident")
@@ -102,6 +87,13 @@ class Gates(GatesOrders, Pane):
         names = {"main": "#gates-list", "cases": "#case-list", "compare": "#compare-list",
                  "incident": "#incident-scroll"}  # fmt: skip
         return self.query_one(names[self.view])
+
+    @property
+    def decision(self) -> "DecisionView":
+        """The decision and the harnesses."""
+        from tui.screens.gates_decision import DecisionView
+
+        return self.query_one(DecisionView)
 
     @property
     def browser(self) -> "CaseBrowser":
@@ -120,7 +112,8 @@ class Gates(GatesOrders, Pane):
     def show(self, readings: GatesReadings) -> None:
         """Draw the view that is shown."""
         self.readings = readings
-        self._show_main()
+        self.set_class(readings.run is None or not readings.run.rows, "-empty")
+        self.decision.show(readings, self.size.width - 2)
         row = self.open_row()
         if self.view == "cases" and row is not None and readings.beside is not None:
             self.browser.show(row, readings.beside)
@@ -134,63 +127,6 @@ class Gates(GatesOrders, Pane):
         if readings.problems and readings.problems != self._told:
             self.show_problem(Problem(readings.problems[0], "The gates are shown without it."))
         self._told = readings.problems
-
-    def _show_main(self) -> None:
-        from tui.screens.gates_text import Columns, banner, conditions_line, facts_line, no_run_banner
-
-        readings, width = self.readings, self.size.width - 2
-        run = readings.run
-        is_high = self.app.screen.has_class("-high")
-        told = (
-            banner(run, readings.published, 5 if is_high else 2)
-            if run
-            else no_run_banner(readings.is_starting)
-        )
-        self.set_class(run is None or not run.rows, "-empty")
-        self._show_banner(told, width)
-        if run is None:
-            return
-        self.query_one("#gates-facts", Static).update(facts_line(run, width))
-        columns = Columns(self.query_one("#gates-list").size.width or width)
-        self.query_one("#gates-header", Static).update(f"[$muted]{columns.header()}[/]")
-        self._show_lines([columns.line(row) for row in run.rows], worst_of(run.rows))
-        self.query_one("#gates-conditions", Static).update(conditions_line(run))
-        self._show_details()
-
-    def _show_banner(self, told: "Banner", width: int) -> None:
-        from tui.widgets.letters import large
-
-        letters = "\n".join(large(told.letters, width))
-        self.query_one("#gates-letters", Static).update(f"[{told.colour}]{letters}[/]")
-        lines = list(told.lines)
-        if self.readings.is_starting and self.readings.run is not None:
-            lines.insert(0, "[$accent]● an evaluation is starting: its model is being loaded[/]")
-        self.query_one("#gates-lines", Static).update("\n".join(lines))
-
-    def _show_lines(self, lines: list[str], first: int) -> None:
-        choices = self.query_one("#gates-list", OptionList)
-        if len(lines) != len(self._lines):
-            choices.clear_options()
-            choices.add_options([Option(line) for line in lines])
-            choices.highlighted = first if lines else None
-        else:
-            for place, (line, before) in enumerate(zip(lines, self._lines, strict=True)):
-                if line != before:
-                    choices.replace_option_prompt_at_index(place, line)
-        self._lines = lines
-
-    def _show_details(self) -> None:
-        from tui.screens.gates_text import canaries_text, failures_text
-
-        row, run = self.highlighted_row(), self.readings.run
-        if row is None or run is None:
-            return
-        box = self.query_one("#gates-why-box")
-        box.border_title = f"{safe(row.title)}: what fails"
-        width = box.content_size.width
-        self.query_one("#gates-why", Static).update(failures_text(row, width, 12))
-        width = self.query_one("#gates-canaries-box").content_size.width
-        self.query_one("#gates-canaries", Static).update(canaries_text(run.row("canary"), width))
 
     def _show_result(self) -> None:
         """What a command that was waited for has printed."""
@@ -236,9 +172,7 @@ class Gates(GatesOrders, Pane):
         """The harness that is highlighted or open."""
         if self.view == "cases":
             return self.open_row()
-        at = self.query_one("#gates-list", OptionList).highlighted
-        rows = self.readings.run.rows if self.readings.run else ()
-        return rows[at] if at is not None and at < len(rows) else None
+        return self.decision.highlighted_row()
 
     def go_to(self, view: str) -> None:
         """Show a view, and its keys."""
@@ -275,10 +209,6 @@ class Gates(GatesOrders, Pane):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Open the harness."""
         self.do_open()
-
-    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        """Say what fails in it."""
-        self._show_details()
 
     def do_open(self) -> None:
         """Open the highlighted harness, or the highlighted case."""
@@ -349,8 +279,3 @@ class Gates(GatesOrders, Pane):
         self.wish.incident = self.readings.incidents[0]
         self.go_to("incident")
         self.look()
-
-
-def worst_of(rows: "tuple[GateRow, ...]") -> int:
-    """Where to look first: the first gate that did not pass."""
-    return next((place for place, row in enumerate(rows) if row.state in ("failed", "errored")), 0)
