@@ -92,8 +92,9 @@ def test_it_shows_tiers_marks_speed_and_the_check(
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_damaged_store_is_an_error_with_its_hint_and_heals(
-    tmp_path: Path, own: Path, size: tuple[int, int]
+    tmp_path: Path, made: Path, size: tuple[int, int]
 ) -> None:
+    own = Path(shutil.copytree(made, tmp_path / "made"))
     generation = current_generation(own / "rag")
     assert generation is not None
     database = generation / DATABASE
