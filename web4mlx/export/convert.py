@@ -58,7 +58,8 @@ def convert(tools: Toolchain, step: Step, name: str, events: EventLog) -> None:
     except StageCrashed as error:
         if UNKNOWN_TOKENIZER in step.log.read_text("utf-8", "replace"):
             raise CheckFailed(
-                f"{step.source}: the tokenizer differs from the published base's: llama.cpp does not know it",
+                f"{step.source}: the tokenizer differs from the base's as published: "
+                "llama.cpp does not know it",
                 "Restore its files (`web4mlx download`; `web4mlx fuse` copies them) and export again.",
             ) from error
         raise
