@@ -10,7 +10,7 @@ from web4mlx.config.schema import RunConfig
 
 BYTES_PER_SECOND = {"fuse": 60e6, "export": 12e6, "download": 30e6, "baseline": 3e6, "evaluate": 1.5e6}
 FIXED_S = {
-    "download": 5.0, "data": 10.0, "baseline": 240.0, "verify": 15.0, "fuse": 10.0, "export": 40.0,
+    "download": 5.0, "data": 10.0, "baseline": 90.0, "verify": 15.0, "fuse": 10.0, "export": 40.0,
     "ask": 60.0, "evaluate": 420.0, "import": 10.0,
 }  # fmt: skip
 STORE_S = {"rag build": 90.0, "rag check": 45.0, "smoke": 60.0, "mark": 10.0}
