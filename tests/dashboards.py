@@ -4,17 +4,21 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.style import Style
 from textual.pilot import Pilot
 
 from tui.app import Dashboard
+from tui.jobs import kinds
 from tui.jobs.kinds import Kind
-from tui.jobs.record import Job, read_job
+from tui.jobs.record import Job, list_jobs, read_job
 from tui.jobs.start import submit
+from tui.jobs.stop import stop
 from tui.place import Place
 from web4mlx.config import RunConfig
 from web4mlx.events import Checkpoint, EventLog, Failed, Finished, Started, Step, Validation, Warned
@@ -137,6 +141,37 @@ async def wait_for(pilot: Pilot[int], *texts: str) -> str:
             return shown
         assert time.monotonic() < end, f"{missing} did not appear on:\n{shown}"
         await asyncio.sleep(0.05)
+
+
+async def wait_so(pilot: Pilot[int], is_so: Callable[[str], Any], what: str) -> None:
+    """Wait until something is so; it is asked with the screen's text."""
+    app = pilot.app
+    assert isinstance(app, Dashboard)
+    end = time.monotonic() + PATIENCE_S
+    while not is_so(screen_text(app)):
+        assert time.monotonic() < end, f"waited in vain for {what} on:\n{screen_text(app)}"
+        await pilot.pause(0.1)
+
+
+class Sleeping(Kind):
+    """A kind of job that sleeps, whatever its arguments."""
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """This interpreter, asleep."""
+        return (sys.executable, "-c", SLEEPER)
+
+
+@contextmanager
+def only_sleepers(monkeypatch: pytest.MonkeyPatch, outputs: Path, prefix: str = "") -> Iterator[None]:
+    """Let every command whose kind begins so be a sleeper, and stop all jobs in the end."""
+    for name, kind in kinds.KINDS.items():
+        if name.startswith(prefix):
+            monkeypatch.setitem(kinds.KINDS, name, Sleeping(("web4mlx", *name.split()), kind.heavy))
+    yield
+    for job in list_jobs(outputs):
+        if job.is_alive:
+            stop(job, at_once=True).join()
 
 
 def drive(

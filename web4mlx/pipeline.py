@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from web4mlx import last_stages, stages, store_stages
+from web4mlx import asking_stages, last_stages, stages, store_stages
 from web4mlx.config import RunConfig, check_paths
 from web4mlx.errors import CheckFailed, Web4Error
 from web4mlx.estimate import StageTimes
@@ -125,14 +125,14 @@ def _keep(name: str) -> Callable[[Line, Path], None]:
 STAGES = (
     Stage("download", stages.find_base_model, stages.get_base_model, _keep("base")),
     Stage("data", stages.find_data_report, stages.check_samples),
-    Stage("baseline", lambda line: None, stages.record_baseline),
+    Stage("baseline", lambda line: None, asking_stages.record_baseline),
     Stage("train", stages.find_adapter, stages.train_adapter, _keep("adapter")),
     Stage("verify", stages.find_verification, stages.verify_adapter),
     Stage("fuse", stages.find_merged, stages.merge, _keep("merged")),
     Stage("export", stages.find_gguf, stages.export_gguf, _keep("gguf")),
-    Stage("ask", lambda line: None, stages.ask_models),
-    Stage("evaluate", lambda line: None, stages.evaluate_model, goes_on=True),
-    Stage("import", lambda line: None, stages.import_model, needs_clearance=True),
+    Stage("ask", lambda line: None, asking_stages.ask_models),
+    Stage("evaluate", lambda line: None, asking_stages.evaluate_model, goes_on=True),
+    Stage("import", lambda line: None, asking_stages.import_model, needs_clearance=True),
     Stage("rag build", store_stages.find_build, store_stages.build_store),
     Stage("rag check", store_stages.find_check, store_stages.check_store, goes_on=True),
     Stage("smoke", last_stages.find_smoke, last_stages.smoke_test, goes_on=True),

@@ -11,10 +11,10 @@ from tests.dashboards import (
     drive,
     place_in,
     record_run,
-    screen_text,
     sleeper,
     wait_for,
     wait_for_state,
+    wait_so,
 )  # fmt: skip
 from tui.jobs.stop import stop
 from tui.screens import SCREENS
@@ -71,8 +71,7 @@ def test_a_disk_that_does_not_answer_is_named_and_stops_nothing(
         await wait_for(pilot, "! the disk has not answered for")
         answers.set()
         await wait_for(pilot, "40 of 100")
-        while "has not answered" in screen_text(pilot.app):  # type: ignore[arg-type]
-            await pilot.pause(0.1)
+        await wait_so(pilot, lambda shown: "has not answered" not in shown, "an answer of the disk")
 
     drive(place, steps, first="training")
 

@@ -6,8 +6,8 @@ import pytest
 from textual.pilot import Pilot
 
 from tests import gate_runs
-from tests.dashboards import drive, wait_for, wait_until
-from tests.eval_place import fill
+from tests.dashboards import drive, wait_for, wait_so, wait_until
+from tests.eval_place import fill, run
 from tests.gate_places import place_with
 from tests.gate_runs import WRONG
 from tui.jobs.record import Job, list_jobs
@@ -61,15 +61,16 @@ def test_scoring_again_shows_what_the_suite_of_now_says_and_writes_when_told(tmp
 
 @pytest.fixture
 def workplace(in_tmp: Path) -> Path:
-    """A folder in which evaluations really run, on a scripted model that the outputs folder has exported."""
+    """A folder in which evaluations really run, on a scripted model that the outputs folder has exported.
+
+    Three cases of one harness have been asked.
+    """
     fill(in_tmp)
+    run("--harness", "tron_format", "--limit", "3")
     return in_tmp
 
 
 def test_one_harness_then_the_failing_cases_then_the_canaries_are_asked(workplace: Path) -> None:
-    from tests.eval_place import run
-
-    run("--harness", "tron_format", "--limit", "3")
     outputs = workplace / "outputs"
 
     async def steps(pilot: Pilot[int]) -> None:
@@ -78,7 +79,7 @@ def test_one_harness_then_the_failing_cases_then_the_canaries_are_asked(workplac
         await wait_for(pilot, "Ask the failing cases again?", "3 cases of run_", "--failed-in")
         await pilot.press("down", "enter")
         await wait_for(pilot, "evals run --failed-in run_")
-        await _until(pilot, lambda: ended(outputs, "evals run"))
+        await wait_so(pilot, lambda _: ended(outputs, "evals run"), "the job's end")
         assert len(list((outputs / "evals").glob("run_*"))) in (1, 2)  # the same cases are the same run
         await pilot.press("escape", "h")
         await wait_for(pilot, "Ask only TRON format?", "--harness tron_format")
@@ -91,9 +92,6 @@ def test_one_harness_then_the_failing_cases_then_the_canaries_are_asked(workplac
 
 
 def test_the_whole_suite_runs_as_a_job_and_its_bars_move(workplace: Path) -> None:
-    from tests.eval_place import run
-
-    run("--harness", "tron_format", "--limit", "3")
     outputs = workplace / "outputs"
 
     async def steps(pilot: Pilot[int]) -> None:
@@ -106,11 +104,3 @@ def test_the_whole_suite_runs_as_a_job_and_its_bars_move(workplace: Path) -> Non
 
     drive(find_place("config.toml"), steps, first="gates")
     assert wait_until(lambda: ended(outputs, "evals run"), "the job's end").code == 1
-
-
-async def _until(pilot: Pilot[int], is_so: object) -> None:
-    import asyncio
-
-    while not is_so():  # type: ignore[operator]
-        await pilot.pause()
-        await asyncio.sleep(0.1)

@@ -8,16 +8,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tests.dashboards import (
-    SLEEPER,
-    drive,
-    snippet,
-    wait_for,
-)
+from tests.dashboards import drive, only_sleepers, wait_for
 from tests.stores import store_place, write_store
-from tui.jobs import kinds
 from tui.jobs.record import list_jobs
-from tui.jobs.stop import stop
 
 SIZES = [(80, 24), (120, 40)]
 
@@ -36,18 +29,8 @@ def own(made: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def sleeping(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Let every command of this screen be a sleeper, and stop them in the end."""
-    for name in [name for name in kinds.KINDS if name.startswith("rag ")]:
-        monkeypatch.setitem(kinds.KINDS, name, _Sleeping(("web4mlx", *name.split()), kinds.KINDS[name].heavy))
-    yield
-    for job in list_jobs(tmp_path / "outputs"):
-        if job.is_alive:
-            stop(job, at_once=True).join()
-
-
-class _Sleeping(kinds.Kind):
-    @property
-    def command(self) -> tuple[str, ...]:
-        return (*snippet().command, SLEEPER)
+    with only_sleepers(monkeypatch, tmp_path / "outputs", "rag "):
+        yield
 
 
 @pytest.mark.parametrize("size", SIZES)

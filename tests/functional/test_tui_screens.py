@@ -8,8 +8,8 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.dashboards import (
-    SLEEPER,
     drive,
+    only_sleepers,
     place_in,
     record_run,
     screen_text,
@@ -21,7 +21,6 @@ from tests.dashboards import (
 )  # fmt: skip
 from tui.actions import EVERYWHERE_ACTIONS
 from tui.app import Dashboard
-from tui.jobs import kinds
 from tui.jobs.record import list_jobs
 from tui.jobs.start import submit
 from tui.jobs.stop import stop
@@ -34,21 +33,8 @@ SIZES = [(80, 24), (120, 40), (200, 60)]
 @pytest.fixture
 def sleeping_commands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Let every command that the dashboard starts be a sleeper, and stop them all in the end."""
-    for name, kind in kinds.KINDS.items():
-        own = snippet(heavy=kind.heavy, name=name)
-        monkeypatch.setitem(kinds.KINDS, name, _Sleeping(own.words, own.heavy, own.grace_s))
-    yield
-    for job in list_jobs(tmp_path / "outputs"):
-        if job.is_alive:
-            stop(job, at_once=True).join()
-
-
-class _Sleeping(kinds.Kind):
-    @property
-    def command(self) -> tuple[str, ...]:
-        import sys
-
-        return (sys.executable, "-c", SLEEPER)
+    with only_sleepers(monkeypatch, tmp_path / "outputs"):
+        yield
 
 
 def test_every_action_has_a_method_a_help_and_a_key_of_its_own() -> None:

@@ -88,6 +88,6 @@ def test_it_is_listed_as_what_it_is_and_is_not_the_newest_export(
     config = make_config(base.parent)
     (listed,) = (one for one in list_artifacts(config) if one.path == out)
     assert (listed.kind, listed.detail, listed.is_ours) == ("gguf", "the base, Q8_0", True)
-    assert "It can be made again: `web4mlx run`." in plan_removal(out, config).effects
+    assert "It can be made again: `web4mlx export --base`." in plan_removal(out, config).effects
     with pytest.raises(MissingPrerequisite, match="no exported GGUF"):
         newest_gguf(out.parent)

@@ -1,6 +1,7 @@
 """Tasks and corpus of the tool harness: what they name, and that the corpus' own answers pass."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -12,8 +13,9 @@ from tests.tool_cases import (
 )
 from web4mlx.data.corpus import long_answers, short_answers
 from web4mlx.data.corpus.grammar import Dealer
+from web4mlx.data.corpus.rows import Row
 from web4mlx.data.corpus.short_answers import TOOLS
-from web4mlx.data.corpus.words import read_list
+from web4mlx.data.corpus.words import Split, read_list
 from web4mlx.reports import CaseReport
 
 
@@ -47,12 +49,14 @@ def test_the_schemas_are_those_of_the_corpus() -> None:
 @pytest.mark.parametrize(
     "produce", [short_answers.tool_call, long_answers.tool_steps, long_answers.tool_choice]
 )
-def test_every_call_of_the_corpus_satisfies_its_schema(split: str, produce: object) -> None:
+def test_every_call_of_the_corpus_satisfies_its_schema(
+    split: Split, produce: Callable[[Dealer], Row]
+) -> None:
     from evals.checkers.tool_task import validate_call
 
-    dealer = Dealer(split, "schemas")  # type: ignore[arg-type]
+    dealer = Dealer(split, "schemas")
     for _ in range(100):
-        calls, faults = find_calls(produce(dealer).output, TOOLS)  # type: ignore[operator]
+        calls, faults = find_calls(produce(dealer).output, TOOLS)
         assert calls
         assert not faults
         assert not [reason for call in calls for reason in validate_call(call)]

@@ -77,11 +77,11 @@ def export_the_base(
 ) -> None:
     """Export the configured base as it is."""
     from web4mlx.artifacts import read_manifest
+    from web4mlx.asking_stages import BASE_GGUF
     from web4mlx.events import EventLog
     from web4mlx.export.base import export_base
     from web4mlx.machine.awake import gpu_lease
     from web4mlx.models.base import find_base
-    from web4mlx.stages import BASE_GGUF
 
     folder, out = find_base(settings.model), out or settings.outputs / BASE_GGUF
     with gpu_lease(f"exporting {folder.name}"), EventLog(None, out.stem, "export", EventPrinter()) as log:

@@ -26,7 +26,7 @@ def export_base(
         config: The run's configuration: the type.
         out: The GGUF to write.
         log: Progress is written here.
-        options: Overrides of type and tools.
+        options: Overrides; what they say of answers and retention is for trained models.
 
     Raises:
         MissingPrerequisite: A tool, a file or disk space is missing.
@@ -36,12 +36,14 @@ def export_base(
     options = options or ExportOptions()
     if is_exported(base, options.type or config.export.type, out):
         return
-    plan, timings = plan_base_export(base, config, out, options), dict[str, float]()
+    plan = plan_base_export(base, config, out, options)
+    timings: dict[str, float] = {}
     make_f16(plan, log, timings)
     with quantized(plan, log, timings) as (partial, fallbacks):
         require_checks(out, check_gguf(partial, plan.source, plan.prediction, fallbacks))
         publish(plan, partial, STAGE, {"size_bytes": partial.stat().st_size}, timings)
-    discard_f16(plan.f16)
+    if not options.keep_f16:
+        discard_f16(plan.f16)
 
 
 def is_exported(base: Path, quant: QuantType, out: Path) -> bool:

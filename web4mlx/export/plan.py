@@ -1,6 +1,7 @@
 """What an export will do, with everything checked that can be checked before work begins."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,9 @@ class Plan:
     prediction: Prediction
     f16_is_done: bool
 
-    @property
+    @cached_property
     def inputs(self) -> dict[str, Input]:
-        """The manifest entry of the source."""
+        """The manifest entry of the source, which is read whole for it, once."""
         return {self.role: describe_input(self.source.folder)}
 
     def describe(self) -> dict[str, Any]:
@@ -69,19 +70,23 @@ class Plan:
 def plan_export(merged: Path, config: RunConfig, out: Path, options: ExportOptions) -> Plan:
     """Check everything that can be checked before work begins: folder, tools, disk."""
     adapter, base = origins(merged, config)
-    return _plan(
-        "merged", check_merged(merged, base), adapter, options.type or config.export.type, out, options
-    )
+    return _plan("merged", check_merged(merged, base), adapter, config, out, options)
 
 
 def plan_base_export(base: Path, config: RunConfig, out: Path, options: ExportOptions) -> Plan:
     """The same for a base model, which has no adapter."""
-    return _plan("base", check_base(base), None, options.type or config.export.type, out, options)
+    return _plan("base", check_base(base), None, config, out, options)
 
 
 def _plan(
-    role: str, source: ExportSource, adapter: Path | None, quant: QuantType, out: Path, options: ExportOptions
+    role: str,
+    source: ExportSource,
+    adapter: Path | None,
+    config: RunConfig,
+    out: Path,
+    options: ExportOptions,
 ) -> Plan:
+    quant = options.type or config.export.type
     tools = find_toolchain(options.tools, allow_unpinned=options.allow_unpinned)
     rows = source.files.tensors["model.embed_tokens.weight"].shape[0]
     vocabulary = vocabulary_size(source.base, rows)

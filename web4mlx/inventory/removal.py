@@ -25,7 +25,7 @@ from web4mlx.machine.awake import gpu_lease
 TRASH = ".removed-"
 REMAKE = {
     "download": "web4mlx download", "fuse": "web4mlx fuse", "export": "web4mlx export",
-    "f16": "web4mlx export", "base_gguf": "web4mlx run",
+    "f16": "web4mlx export", "base_gguf": "web4mlx export --base",
 }  # fmt: skip
 
 

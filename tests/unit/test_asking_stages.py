@@ -8,7 +8,7 @@ import pytest
 
 from tests.micro_models import write_micro_qwen2
 from tests.training_project import write_project
-from web4mlx import stages
+from web4mlx import asking_stages, stages
 from web4mlx.config import load_config
 from web4mlx.errors import CheckFailed, MissingPrerequisite, StageCrashed, UsageError, Web4Error
 from web4mlx.events import Event, Finished, Progress, Warned
@@ -35,7 +35,7 @@ def answer_with(code: int, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
         line.commands.append(command[1:])
         return subprocess.CompletedProcess(command, code)
 
-    monkeypatch.setattr(stages.subprocess, "run", run)
+    monkeypatch.setattr(asking_stages.subprocess, "run", run)
 
 
 def test_the_base_is_recorded_and_the_gguf_evaluated_with_the_lines_own_configuration(
@@ -43,8 +43,8 @@ def test_the_base_is_recorded_and_the_gguf_evaluated_with_the_lines_own_configur
 ) -> None:
     answer_with(0, line, monkeypatch)
     line.base = write_micro_qwen2(Path("models/base"))
-    assert stages.record_baseline(line, line.log("baseline")).name == "baseline_metrics.json"
-    assert stages.evaluate_model(line, line.log("evaluate")).name == "eval_report_final.json"
+    assert asking_stages.record_baseline(line, line.log("baseline")).name == "baseline_metrics.json"
+    assert asking_stages.evaluate_model(line, line.log("evaluate")).name == "eval_report_final.json"
     config = ["--config", str(line.config_file)]
     assert line.commands == [
         ["-m", "evals", "run", "outputs/base.gguf", "--baseline", *config],
@@ -62,12 +62,12 @@ def test_a_blocked_or_failed_evaluation_ends_the_line(
 ) -> None:
     answer_with(code, line, monkeypatch)
     with pytest.raises(error, match=f"code {code}"):
-        stages.evaluate_model(line, line.log("evaluate"))
+        asking_stages.evaluate_model(line, line.log("evaluate"))
 
 
 def test_no_ollama_server_is_said_and_is_no_failure(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     answer_with(3, line, monkeypatch)
-    assert stages.import_model(line, line.log("import")) == line.gguf
+    assert asking_stages.import_model(line, line.log("import")) == line.gguf
     assert [type(event) for event in line.events] == [Warned]
 
 
@@ -77,7 +77,7 @@ def test_a_refused_import_ends_the_line(
 ) -> None:
     answer_with(code, line, monkeypatch)
     with pytest.raises(error):
-        stages.import_model(line, line.log("import"))
+        asking_stages.import_model(line, line.log("import"))
 
 
 def test_the_import_asks_for_what_the_suite_has() -> None:
