@@ -1,23 +1,17 @@
 """The import through the double: what reaches production, and what leaves it as it was."""
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cleared_reports import Evaluation, evaluate
+from tests.import_places import NAME, prepare, production, put_old_model
 from tests.ollama_double import Fault, OllamaDouble
-from tests.ollama_double.agent import ANSWER, write_agent, write_agent_modelfile
+from tests.ollama_double.agent import ANSWER
 from web4mlx.artifacts import Manifest, sha256_bytes
 from web4mlx.deploy.create import create_fields
-from web4mlx.deploy.importing import ImportPlan, import_model, plan_import, record_path
-from web4mlx.deploy.names import parse_model_name
+from web4mlx.deploy.importing import ImportPlan, import_model, record_path
 from web4mlx.deploy.promote import list_versions, roll_back
 from web4mlx.engines.ollama_server import OllamaServer
 from web4mlx.errors import CheckFailed, MissingPrerequisite, Web4Error
@@ -25,43 +19,12 @@ from web4mlx.events import Event, EventLog, Gate, Progress
 from web4mlx.modelfile import read_modelfile
 from web4mlx.modelfile.beside import write_beside
 
-NAME = parse_model_name("web4-agent")
 LOG = EventLog(None, "test", "import")
-
-
-@pytest.fixture
-def server(double: OllamaDouble) -> Iterator[OllamaServer]:
-    with OllamaServer(double.url, read_timeout_s=20) as opened:
-        yield opened
-
-
-def prepare(folder: Path, *words: str) -> tuple[ImportPlan, Evaluation]:
-    """A cleared GGUF with its reports."""
-    folder.mkdir(exist_ok=True)
-    gguf = (
-        write_agent(folder / "web4-agent.gguf", words) if words else write_agent(folder / "web4-agent.gguf")
-    )
-    modelfile = write_agent_modelfile(folder / "configured.Modelfile")
-    evaluation = evaluate(gguf, modelfile)
-    return plan_import(gguf, NAME, folder / "configured.Modelfile", evaluation.suite), evaluation
 
 
 @pytest.fixture
 def plan(tmp_path: Path) -> ImportPlan:
     return prepare(tmp_path / "outputs")[0]
-
-
-def production(server: OllamaServer) -> str:
-    return server.digests().get(str(NAME), "")
-
-
-def put_old_model(server: OllamaServer, folder: Path) -> str:
-    """A model that is in production before; returns its digest."""
-    folder.mkdir(exist_ok=True)
-    old = write_agent(folder / "old.gguf", ("Old", " words."))
-    digest = server.client.create_blob(old)
-    server.client.create(str(NAME), files={"old.gguf": digest}, system="Old.")
-    return production(server)
 
 
 def test_a_cleared_model_becomes_production(plan: ImportPlan, server: OllamaServer) -> None:
@@ -255,87 +218,3 @@ def test_a_file_changed_after_its_clearance_is_not_taken(plan: ImportPlan, serve
     with pytest.raises(Web4Error, match="digest mismatch"):
         import_model(plan, server, LOG)
     assert server.digests() == {}
-
-
-def cli(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "web4mlx", "import", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
-
-
-FAKE_SUITE = '''
-import os, pathlib, sys
-if sys.argv[1:2] == ["score"]:
-    print(pathlib.Path(os.environ["TRUTH"]).read_text())
-'''  # fmt: skip
-
-
-@pytest.fixture
-def workplace(tmp_path: Path) -> dict[str, str]:
-    """A configuration, a cleared GGUF, and a suite that says what the file TRUTH holds."""
-    _, evaluation = prepare(tmp_path / "outputs")
-    (tmp_path / "config.toml").write_text(
-        'outputs = "outputs"\nmodelfile = "outputs/configured.Modelfile"\n'
-        '[data]\ntrain = ["a.jsonl"]\neval = "e.jsonl"\n'
-    )
-    package = tmp_path / "fake" / "evals"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text("")
-    (package / "__main__.py").write_text(FAKE_SUITE)
-    (package / "version.py").write_text(f"def suite_version():\n    return {evaluation.version!r}\n")
-    (tmp_path / "truth.json").write_text(evaluation.final.model_dump_json())
-    paths = f"{package.parent}{os.pathsep}{os.environ['PYTHONPATH']}"
-    return {"PYTHONPATH": paths, "TRUTH": str(tmp_path / "truth.json")}
-
-
-def test_the_command_imports_lists_and_rolls_back(
-    workplace: dict[str, str], double: OllamaDouble, server: OllamaServer, tmp_path: Path
-) -> None:
-    before = put_old_model(server, tmp_path / "old")
-    common = ("--host", double.url, "-c", "config.toml")
-    dry = cli(tmp_path, "outputs/web4-agent.gguf", *common, "--dry-run", **workplace)
-    assert dry.returncode == 0, dry.stderr
-    assert "candidate: web4-agent:candidate-" in dry.stdout
-    assert production(server) == before
-    done = cli(tmp_path, "outputs/web4-agent.gguf", *common, "--json", **workplace)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["outputs"] == {"web4-agent:latest": production(server)}
-    assert production(server) != before
-    listed = cli(tmp_path, "--list", *common, "--json", **workplace)
-    assert [version["role"] for version in json.loads(listed.stdout)] == ["production", "backup"]
-    back = cli(tmp_path, "--rollback", *common, **workplace)
-    assert (back.returncode, back.stdout) == (0, "web4-agent:latest\n")
-    assert production(server) == before
-
-
-def test_a_forged_report_is_refused_with_exit_1(
-    workplace: dict[str, str], double: OllamaDouble, tmp_path: Path
-) -> None:
-    truth = json.loads((tmp_path / "truth.json").read_text())
-    (tmp_path / "truth.json").write_text(json.dumps(truth | {"cleared": False, "overall_score": 0.2}))
-    refused = cli(tmp_path, "outputs/web4-agent.gguf", "--host", double.url, "-c", "config.toml", **workplace)
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert "the report says True, the responses make False" in refused.stderr
-    assert "hint: Evaluate it" in refused.stderr
-    assert not double.requests
-
-
-def test_without_a_server_it_says_how_to_get_one_and_the_command(
-    workplace: dict[str, str], tmp_path: Path
-) -> None:
-    missing = cli(
-        tmp_path, "outputs/web4-agent.gguf", "-c", "config.toml", "--host", "127.0.0.1:9", **workplace
-    )
-    assert missing.returncode == 3
-    assert "ollama.com/download" in missing.stderr
-    assert "web4mlx import outputs/web4-agent.gguf" in missing.stderr
-    assert "Traceback" not in missing.stderr
-
-
-def test_there_is_no_way_around_the_gate(workplace: dict[str, str], tmp_path: Path) -> None:
-    shown = cli(tmp_path, "--help", **workplace).stdout
-    assert "--force" not in shown
-    assert "--skip" not in shown
-    for option in ("--force", "--override", "--skip-gates", "--yes"):
-        assert cli(tmp_path, "outputs/web4-agent.gguf", option, **workplace).returncode == 2

@@ -1,6 +1,5 @@
 """Which template a server chooses, and how it counts a prompt that it knows. Contract tests 13 and 14."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,12 +22,6 @@ QUESTION = [{"role": "user", "content": "What?"}]
 BY_THE_GGUF = "<|im_start|>user\nWhat?<|im_end|>\n<|im_start|>assistant\n"
 BY_THE_MODELFILE = "[user] What?\n"
 Mode = Literal["auto", "go", "wrong"]
-
-
-@pytest.fixture
-def server(double: OllamaDouble) -> Iterator[OllamaServer]:
-    with OllamaServer(double.url, read_timeout_s=20) as opened:
-        yield opened
 
 
 def create(server: OllamaServer, folder: Path, source: str, template: str = "") -> None:

@@ -1,6 +1,5 @@
 """A blocked run leaves an incident that is a sound PDCA whatever the model wrote."""
 
-import json
 import re
 from pathlib import Path
 
@@ -14,13 +13,11 @@ from evals.checkers.template import template_problems
 from evals.findings import (
     Finding,
     collect_findings,
-    find_training_run,
-    quantization_finding,
-    training_finding,
 )
 from evals.gates import Origin
 from evals.incident import write_incident
 from evals.incident_text import Links, code, fenced, write_document
+from tests.finding_cases import exported, training_run
 from tests.reporting_cases import (
     CANARY,
     ORIGIN,
@@ -34,9 +31,7 @@ from tests.reporting_cases import (
     report,
     subject,
 )
-from web4mlx.artifacts import Input, new_manifest, write_manifest
 from web4mlx.errors import UsageError
-from web4mlx.events import EventLog, Validation
 from web4mlx.reports import CaseReport, FinalReport, HarnessReport
 
 SECTIONS = ["Objective", "Plan", "Do", "Check", "Act", "Evidence"]
@@ -222,94 +217,6 @@ def test_a_link_that_somebody_set_is_left_alone(tmp_path: Path) -> None:
     first.write_text(mended, "utf-8")
     incident(tmp_path, "2026-11-24T10:00:00+00:00")
     assert first.read_text("utf-8") == mended
-
-
-# findings
-
-
-def training_run(folder: Path, losses: list[float]) -> Path:
-    with EventLog(folder / "events.jsonl", "run", "train") as log:
-        for number, loss in enumerate(losses):
-            log.write(
-                Validation,
-                step=20 * number,
-                loss=loss,
-                rows=46,
-                supervised_tokens=100,
-                is_best=False,
-                duration_s=1.0,
-            )
-    (folder / "training_stats.json").write_text(json.dumps({"skipped_steps": 2, "dropped_samples": 0}))
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("losses", "verdict", "said"),
-    [
-        ([2.88, 1.60, 1.21, 1.114, 1.113], "passed", "fell and levelled off"),
-        ([2.88, 1.60, 1.20, 1.45], "failed", "rose again after step 40"),
-        ([2.88, 1.60, 1.20], "failed", "still falling"),
-        ([1.0, 1.1, 1.2], "failed", "never fell"),
-        ([2.88], "inconclusive", "fewer than two"),
-    ],
-)
-def test_the_loss_curve_is_read(tmp_path: Path, losses: list[float], verdict: str, said: str) -> None:
-    finding = training_finding(training_run(tmp_path, losses))
-    assert finding.verdict == verdict
-    assert said in finding.text
-    assert verdict != "failed" or finding.advice
-    assert verdict == "inconclusive" or "2 skipped steps" in finding.text
-
-
-def test_a_long_curve_is_thinned_and_keeps_both_ends(tmp_path: Path) -> None:
-    text = training_finding(training_run(tmp_path, [3 - n / 100 for n in range(101)])).text
-    assert text.count("at step") <= 9
-    assert "3.000 at step 0" in text
-    assert "2.000 at step 2000" in text
-
-
-@pytest.mark.parametrize("stats", ["", "[]", "{"])
-def test_a_training_run_that_cannot_be_read_is_said_so(tmp_path: Path, stats: str) -> None:
-    (tmp_path / "training_stats.json").write_text(stats)
-    assert training_finding(tmp_path).verdict == "inconclusive"
-    assert training_finding(tmp_path / "nowhere").verdict == "inconclusive"
-    assert training_finding(None).verdict == "inconclusive"
-
-
-def exported(folder: Path, gain: float | None) -> Path:
-    gguf = folder / "web4-agent.gguf"
-    score = {"loss": 1.0, "perplexity": 3.2, "retention": 0.93, "top1_agreement": 0.92, "gain_kept": gain}
-    models = dict.fromkeys(("base", "adapter", "merged", "f16", "quantized"), score)
-    retention = {"type": "Q4_K_M", "rows": 24, "tokens": 2124, "models": models}
-    write_manifest(gguf, new_manifest("export", metrics={"retention": retention}))
-    return gguf
-
-
-@pytest.mark.parametrize(("gain", "verdict"), [(0.96, "passed"), (0.5, "failed"), (None, "passed")])
-def test_what_quantization_cost_is_read_from_the_export(
-    tmp_path: Path, gain: float | None, verdict: str
-) -> None:
-    finding = quantization_finding(exported(tmp_path, gain))
-    assert finding.verdict == verdict
-    assert "Q4_K_M against f16 on 24 held-out rows" in finding.text
-
-
-def test_an_export_without_measurements_is_said_so(tmp_path: Path) -> None:
-    assert quantization_finding(tmp_path / "web4-agent.gguf").verdict == "inconclusive"
-    write_manifest(tmp_path / "a.gguf", new_manifest("export", metrics={"retention": {"models": {}}}))
-    assert quantization_finding(tmp_path / "a.gguf").verdict == "inconclusive"
-
-
-def test_the_training_run_is_found_through_the_manifests(tmp_path: Path) -> None:
-    adapter = training_run(tmp_path, [2.0, 1.5, 1.0])
-    merged, gguf = tmp_path / "merged", tmp_path / "web4-agent.gguf"
-    merged.mkdir()
-    write_manifest(merged, new_manifest("fuse", inputs={"adapter": Input(path=str(adapter), sha256="0")}))
-    assert find_training_run(gguf) is None
-    write_manifest(gguf, new_manifest("export", inputs={"merged": Input(path=str(merged), sha256="0")}))
-    assert find_training_run(gguf) == adapter
-    write_manifest(gguf, new_manifest("export", inputs={}))
-    assert find_training_run(gguf) is None
 
 
 def test_the_findings_stand_in_the_document(tmp_path: Path) -> None:

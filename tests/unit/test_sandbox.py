@@ -5,40 +5,18 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 import evals.sandbox as sandbox
-from evals.checkers.toolcalls import Call
 from evals.harnesses.tool_success import HARNESS
-from evals.sandbox import SandboxLimits, SandboxResult, require_isolation, run_call
+from evals.sandbox import require_isolation
 from evals.tool_execution import execute_case
-from web4mlx.errors import MissingPrerequisite, UsageError
-
-
-def is_isolable() -> bool:
-    try:
-        require_isolation()
-    except MissingPrerequisite:
-        return False
-    return True
-
-
-isolated_only = pytest.mark.skipif(
-    not is_isolable(), reason="NOT TESTED HERE: this machine cannot lock a process in"
-)
-
-
-def run(command: str, files: Mapping[str, str] | None = None, **limits: float) -> SandboxResult:
-    call = Call("run_terminal_command", {"command": command}, "json")
-    return run_call(call, files or {}, SandboxLimits(**limits))  # type: ignore[arg-type]
-
-
-def use(tool: str, files: Mapping[str, str] | None = None, **arguments: str) -> SandboxResult:
-    return run_call(Call(tool, arguments, "json"), files or {})
+from tests.sandboxes import isolated_only, run
+from web4mlx.errors import MissingPrerequisite
 
 
 def processes_with(mark: str) -> list[psutil.Process]:
@@ -186,74 +164,6 @@ def test_huge_output_is_capped() -> None:
     assert run("printf 12345", output_bytes=5).truncated is False
 
 
-@isolated_only
-@pytest.mark.parametrize(
-    "path", ["../x", "/etc/passwd", "a/../../../etc/passwd", "/tmp/home/x", "/tmp/projectx"]
-)
-@pytest.mark.parametrize("tool", ["read_file", "list_files", "create_file", "edit_file", "grep"])
-def test_paths_that_leave_the_project_are_refused(tool: str, path: str) -> None:
-    arguments = {"path": path, "content": "x", "old_text": "r", "new_text": "x", "pattern": "root"}
-    names = {"create_file": ("path", "content"), "edit_file": ("path", "old_text", "new_text")}
-    used = names.get(tool, ("path", "pattern") if tool == "grep" else ("path",))
-    result = run_call(Call(tool, {name: arguments[name] for name in used}, "json"), {})
-    assert result.status == "refused"
-    assert result.output == ""
-
-
-@isolated_only
-def test_symbolic_links_do_not_lead_out() -> None:
-    result = run("ln -s /etc/passwd link; ln -s /etc folder; ls")
-    assert result.output.split() == ["folder", "link"]
-    assert dict(result.files) == {}
-
-
-@isolated_only
-def test_the_tools_do_what_they_are_for() -> None:
-    files = {"src/a.ts": "let init(x)\nlast\n", "src/b.ts": "none\n"}
-    assert use("read_file", files, path="./src/a.ts").output == files["src/a.ts"]
-    assert use("list_files", files, path="src").output == "a.ts\nb.ts"
-    assert use("grep", files, pattern="init(", path="src").output == "src/a.ts:1:let init(x)"
-    assert use("grep", files, pattern="^la.t$").output == "src/a.ts:2:last"
-    assert use("create_file", files, path="new/c.ts", content="x\n").files["new/c.ts"] == "x\n"
-    assert (
-        use("edit_file", files, path="src/b.ts", old_text="none", new_text="one").files["src/b.ts"] == "one\n"
-    )
-
-
-@isolated_only
-@pytest.mark.parametrize(
-    ("tool", "arguments"),
-    [
-        ("read_file", {"path": "missing"}),
-        ("read_file", {"path": "a\0b"}),
-        ("list_files", {"path": "a.ts"}),
-        ("grep", {"pattern": "x", "path": "missing"}),
-        ("create_file", {"path": "a.ts", "content": ""}),
-        ("create_file", {"path": "b.ts", "content": "\ud800"}),
-        ("edit_file", {"path": "a.ts", "old_text": "missing", "new_text": ""}),
-        ("run_terminal_command", {"command": "no-such-program"}),
-        ("run_terminal_command", {"command": "echo a\0b"}),
-    ],
-)
-def test_calls_that_cannot_work_fail(tool: str, arguments: dict[str, str]) -> None:
-    assert use(tool, {"a.ts": "text"}, **arguments).status == "failed"
-
-
-@isolated_only
-def test_an_expression_that_never_ends_is_stopped() -> None:
-    call = Call("grep", {"pattern": "(a+)+$"}, "json")
-    result = run_call(call, {"a": "a" * 60 + "b"}, SandboxLimits(cpu_s=1, wall_s=30))
-    assert result.status == "killed"
-    assert result.wall_s < 29
-
-
-def test_an_invalid_call_is_never_executed() -> None:
-    with pytest.raises(UsageError, match="missing parameter: path"):
-        use("read_file")
-    with pytest.raises(UsageError, match="unknown tool"):
-        use("delete_everything", path="/")
-
-
 @pytest.fixture
 def not_isolable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine whose isolation breaks: the process starts, but Linux is not Linux."""
@@ -281,35 +191,6 @@ def test_a_sandbox_that_does_not_start_is_no_sandbox(monkeypatch: pytest.MonkeyP
     with pytest.raises(MissingPrerequisite, match="broken"):
         run("true")
     require_isolation.cache_clear()
-
-
-@isolated_only
-def test_right_answers_have_their_effect_and_wrong_ones_are_not_executed() -> None:
-    seen: set[str] = set()
-    for case in HARNESS.cases():
-        tool = case.expect["tools"][0]
-        if tool in seen:
-            continue
-        seen.add(tool)
-        wanted = {name: next(iter(item.values())) for name, item in case.expect["arguments"].items()}
-        content = {"content": "export {};\n"} if tool == "create_file" else {}
-        answer = json.dumps({"name": tool, "arguments": wanted | content})
-        assert execute_case(case, answer) == {"executed": True, "execution": "succeeded"}
-        assert execute_case(case, "I did it.") == {"executed": False, "execution": "not executed: no call"}
-    assert len(seen) == 6
-
-
-@isolated_only
-@pytest.mark.parametrize(
-    ("command", "is_done"),
-    [("npm run x", True), ("npm instal", False), ("npx vitest run", True), ("npx vittest", False)]
-    + [("git pull", True), ("git frobnicate", False), ("make test", True), ("make nothing", False)],
-)
-def test_stand_ins_refuse_what_the_real_programs_refuse(command: str, is_done: bool) -> None:
-    expect = {"tools": ["run_terminal_command"], "arguments": {"command": {"command": command}}}
-    case = HARNESS.cases()[0].model_copy(update={"expect": expect})
-    answer = json.dumps({"name": "run_terminal_command", "arguments": {"command": command}})
-    assert execute_case(case, answer)["executed"] is is_done
 
 
 @isolated_only
