@@ -22,7 +22,7 @@ def export(
     base: bool = typer.Option(False, "--base", help="The base as it is, for `evals run --baseline`."),
     config: str = typer.Option("", "--config", "-c", help="Configuration; default: the run's own, or demo."),
     quant: str = typer.Option("", "--type", help="Q4_K_M, Q5_K_M, Q6_K or Q8_0; default: the configured."),
-    out: Path = typer.Option(None, "--out", help="The GGUF to write; default: OUTPUTS/web4-agent.gguf."),
+    out: Path = typer.Option(None, "--out", help="The GGUF; default: OUTPUTS/web4-agent.gguf or base.gguf."),
     keep_f16: bool = typer.Option(False, "--keep-f16", help="Keep the float16 file."),
     skip_answers: bool = typer.Option(False, "--skip-answers", help="Do not ask it anything."),
     skip_retention: bool = typer.Option(False, "--skip-retention", help="Do not measure kept quality."),
