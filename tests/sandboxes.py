@@ -22,9 +22,11 @@ isolated_only = pytest.mark.skipif(
 )
 
 
-def run(command: str, files: Mapping[str, str] | None = None, **limits: float) -> SandboxResult:
+def run(
+    command: str, files: Mapping[str, str] | None = None, limits: SandboxLimits | None = None
+) -> SandboxResult:
     call = Call("run_terminal_command", {"command": command}, "json")
-    return run_call(call, files or {}, SandboxLimits(**limits))  # type: ignore[arg-type]
+    return run_call(call, files or {}, limits or SandboxLimits())
 
 
 def use(tool: str, files: Mapping[str, str] | None = None, **arguments: str) -> SandboxResult:

@@ -13,7 +13,7 @@ import pytest
 
 import evals.sandbox as sandbox
 from evals.harnesses.tool_success import HARNESS
-from evals.sandbox import require_isolation
+from evals.sandbox import SandboxLimits, require_isolation
 from evals.tool_execution import execute_case
 from tests.sandboxes import isolated_only, run
 from web4mlx.errors import MissingPrerequisite
@@ -109,14 +109,14 @@ def test_the_result_cannot_be_forged() -> None:
 
 @isolated_only
 def test_an_endless_loop_ends_at_the_cpu_limit() -> None:
-    result = run("while :; do :; done", cpu_s=1, wall_s=30)
+    result = run("while :; do :; done", limits=SandboxLimits(cpu_s=1, wall_s=30))
     assert result.status == "failed"
     assert result.wall_s < 29
 
 
 @isolated_only
 def test_waiting_ends_at_the_time_limit() -> None:
-    result = run("sleep 777.25", wall_s=2)
+    result = run("sleep 777.25", limits=SandboxLimits(wall_s=2))
     assert result.status == "killed"
     assert result.reason == "not done after 2 s"
     assert processes_with("777.25") == []
@@ -129,39 +129,46 @@ def test_waiting_ends_at_the_time_limit() -> None:
 def test_a_child_that_outlives_its_parent_is_killed(start: str) -> None:
     assert run(f"{start} echo started").output == "started\n"
     assert processes_with("778.5") == []
-    assert run(f"{start} sleep 100", wall_s=2).status == "killed"
+    assert run(f"{start} sleep 100", limits=SandboxLimits(wall_s=2)).status == "killed"
     assert processes_with("778.5") == []
 
 
 @isolated_only
 def test_a_fork_bomb_stays_small() -> None:
     result = run(
-        "bomb() { bomb | bomb & }; bomb; sleep 1; ls /proc | grep -c '^[0-9]'", processes=20, wall_s=6
+        "bomb() { bomb | bomb & }; bomb; sleep 1; ls /proc | grep -c '^[0-9]'",
+        limits=SandboxLimits(processes=20, wall_s=6),
     )
     assert result.wall_s < 12
-    count = run("for i in $(seq 60); do sleep 5 & done", processes=20, wall_s=20)
+    count = run("for i in $(seq 60); do sleep 5 & done", limits=SandboxLimits(processes=20, wall_s=20))
     assert count.status == "failed"
     assert "ork" in count.output
 
 
 @isolated_only
 def test_memory_and_files_have_limits() -> None:
-    memory = run("head -c 900000000 /dev/zero | tail -c 890000000 > /dev/null", memory_bytes=200_000_000)
+    memory = run(
+        "head -c 900000000 /dev/zero | tail -c 890000000 > /dev/null",
+        limits=SandboxLimits(memory_bytes=200_000_000),
+    )
     assert "memory" in memory.output
-    result = run("head -c 9000000 /dev/zero > big; wc -c < big", file_bytes=1_000_000)
+    result = run("head -c 9000000 /dev/zero > big; wc -c < big", limits=SandboxLimits(file_bytes=1_000_000))
     assert result.output.split()[-1] == "1000000"
-    full = run("for i in $(seq 30); do head -c 1000000 /dev/zero > f$i || exit 5; done", file_bytes=1_000_000)
+    full = run(
+        "for i in $(seq 30); do head -c 1000000 /dev/zero > f$i || exit 5; done",
+        limits=SandboxLimits(file_bytes=1_000_000),
+    )
     assert full.exit_code == 5
     assert "No space" in full.output
 
 
 @isolated_only
 def test_huge_output_is_capped() -> None:
-    result = run("yes | head -c 30000000", output_bytes=1000)
+    result = run("yes | head -c 30000000", limits=SandboxLimits(output_bytes=1000))
     assert result.output == "y\n" * 500
     assert result.truncated
-    assert run("yes & echo", output_bytes=1000, wall_s=10).status == "succeeded"
-    assert run("printf 12345", output_bytes=5).truncated is False
+    assert run("yes & echo", limits=SandboxLimits(output_bytes=1000, wall_s=10)).status == "succeeded"
+    assert run("printf 12345", limits=SandboxLimits(output_bytes=5)).truncated is False
 
 
 @pytest.fixture
