@@ -59,7 +59,7 @@ class Share:
 
 def demo_plan() -> Iterator[Share]:
     """Small enough for less than an hour on a CPU, with every kind that the harnesses ask for."""
-    yield Share("style_core", 660, 3, short_code.empty_constructor)
+    yield Share("style_core", 640, 3, short_code.empty_constructor)
     yield Share("style_core", 200, 2, short_code.layer_file)
     yield Share("style_core", 120, 2, short_code.scenario_class)
     yield Share("style_core", 44, 0, short_code.subclass)
@@ -68,8 +68,8 @@ def demo_plan() -> Iterator[Share]:
     yield Share("domain_representatives", 350, 5, short_documents.pdca)
     yield Share("style_refactor", 80, 3, short_code.refactoring)
     # more of what is allowed: what a small model gets wrong is mostly a refusal too many
-    yield Share("guardrails", 2350, 3, partial(short_answers.guardrail, banned=True))
-    yield Share("guardrails", 2650, 3, partial(short_answers.guardrail, banned=False))
+    yield Share("guardrails", 1950, 3, partial(short_answers.guardrail, banned=True))
+    yield Share("guardrails", 2150, 3, partial(short_answers.guardrail, banned=False))
     yield Share("guardrails", 50, 1, short_code.vitest_file)
     yield Share("tool_awareness", 380, 5, short_answers.tool_call)
     yield Share("tool_awareness", 60, 1, served.tool_call_after_examples)
