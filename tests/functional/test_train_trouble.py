@@ -35,6 +35,26 @@ def test_interrupt_finishes_the_step_and_checkpoints(in_tmp: Path) -> None:
     assert len(list((run / "checkpoints").glob("step_*/state.json"))) == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_request_while_a_stopped_trainer_ends_changes_nothing(
+    number: signal.Signals, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from web4mlx.train import board, loop, worker
+
+    def stopped(*args: Any) -> None:
+        raise loop.Stopped
+
+    monkeypatch.setattr(worker, "train_run", stopped)
+    monkeypatch.setattr(board.TensorBoard, "close", lambda self: signal.raise_signal(number))
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(number, signal.default_int_handler)
+    try:
+        assert worker.main(supervise.new_run(load_config(project))) == 130
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
 def test_an_infinite_batch_is_survived(project: Path) -> None:
     from web4mlx.train.step import step_gradients
 
