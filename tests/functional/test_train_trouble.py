@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,8 @@ def test_a_second_request_while_a_stopped_trainer_ends_changes_nothing(
     from web4mlx.train import board, loop, worker
 
     def stopped(*args: Any) -> None:
-        raise loop.Stopped
+        with loop.StopSignals(SimpleNamespace(stop_requested=True)):
+            raise loop.Stopped
 
     monkeypatch.setattr(worker, "train_run", stopped)
     monkeypatch.setattr(board.TensorBoard, "close", lambda self: signal.raise_signal(number))
@@ -110,6 +112,7 @@ def test_a_killed_trainer_is_explained(tmp_path: Path) -> None:
 DYING_ONCE = """
 import os, sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 run = Path(sys.argv[1])
 if not (run / "died").exists():

@@ -262,7 +262,11 @@ def layout_for(config: RunConfig, loaded: TrainingModel) -> Layout:
 
 
 class StopSignals:
-    """Turns SIGINT and SIGTERM into a request to stop after the current step."""
+    """Turns SIGINT and SIGTERM into a request to stop after the current step.
+
+    Once the run has stopped, both are ignored: the process ends, and a second request must not make a crash
+    of it. Under `mlx.launch` one comes when another rank has ended first.
+    """
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
@@ -275,6 +279,6 @@ class StopSignals:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._request)
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if kind is Stopped else handler)

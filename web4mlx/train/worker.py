@@ -7,7 +7,6 @@ rank has such a process; only rank 0's leaves anything.
 
 import json
 import os
-import signal
 import sys
 import time
 from contextlib import ExitStack, closing
@@ -50,9 +49,6 @@ def main(run: Path) -> int:
             metrics = train_run(config, run, log, ranks)
             log.write(Finished, duration_s=time.perf_counter() - started, artifact=str(run), metrics=metrics)
         except Stopped:
-            # Under `mlx.launch` a request that reached another rank first comes again while this one ends.
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)
             message = "stopped on request after a finished step; a checkpoint is written"
             log.write(Failed, message=message, hint=f"Continue with `web4mlx train --resume {run}`.")
             return ExitCode.INTERRUPTED
