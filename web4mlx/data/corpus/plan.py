@@ -30,7 +30,7 @@ EXPLAINED = {
     "radical_oop": 24,
     "scenario_state": 24,
     "pdca_sections": 20,
-    "tron": 38,
+    "tron": 52,
     "dual_links": 32,
     "cmm_levels": 24,
     "verification_checklist": 24,
@@ -38,7 +38,7 @@ EXPLAINED = {
     "automation_choice": 24,
     "constructor_rule": 16,
     "constructor_judgement": 32,
-    "read_file_use": 32,
+    "read_file_use": 28,
     "tool_call_form": 24,
     "secrets_rule": 6,
     "banned_things": 6,
@@ -59,16 +59,16 @@ class Share:
 
 def demo_plan() -> Iterator[Share]:
     """Small enough for less than an hour on a CPU, with every kind that the harnesses ask for."""
-    yield Share("style_core", 540, 3, short_code.empty_constructor)
-    yield Share("style_core", 180, 2, short_code.layer_file)
+    yield Share("style_core", 640, 3, short_code.empty_constructor)
+    yield Share("style_core", 200, 2, short_code.layer_file)
     yield Share("style_core", 120, 2, short_code.scenario_class)
     yield Share("style_core", 44, 0, short_code.subclass)
     yield Share("domain_patterns", 12, 5, short_documents.pattern)
     yield Share("process_framework", 190, 4, short_documents.decision)
     yield Share("domain_representatives", 350, 5, short_documents.pdca)
     yield Share("style_refactor", 80, 3, short_code.refactoring)
-    yield Share("guardrails", 2000, 3, partial(short_answers.guardrail, banned=True))
-    yield Share("guardrails", 2000, 3, partial(short_answers.guardrail, banned=False))
+    yield Share("guardrails", 2050, 3, partial(short_answers.guardrail, banned=True))
+    yield Share("guardrails", 2050, 3, partial(short_answers.guardrail, banned=False))
     yield Share("guardrails", 50, 1, short_code.vitest_file)
     yield Share("tool_awareness", 380, 5, short_answers.tool_call)
     yield Share("tool_awareness", 60, 1, served.tool_call_after_examples)

@@ -17,7 +17,7 @@ SEVERITY = {
     "tests": "high",
 }
 # How often each kind is asked for: few samples do where one word decides; secrets and steps have many forms.
-WEIGHTS = {"jest": 2, "manual": 1, "constructor": 3, "tests": 4, "pdca": 5, "secret": 7}
+WEIGHTS = {"jest": 3, "manual": 1, "constructor": 3, "tests": 4, "pdca": 5, "secret": 7}
 KINDS = [kind for kind, weight in WEIGHTS.items() for _ in range(weight)]
 # Whether a pair is composed of words or one of the fixed ones.
 COMPOSED = (True, True, True, False, False)
