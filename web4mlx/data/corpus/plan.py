@@ -60,13 +60,13 @@ class Share:
 def demo_plan() -> Iterator[Share]:
     """Small enough for less than an hour on a CPU, with every kind that the harnesses ask for."""
     yield Share("style_core", 640, 3, short_code.empty_constructor)
-    yield Share("style_core", 200, 2, short_code.layer_file)
+    yield Share("style_core", 300, 2, short_code.layer_file)
     yield Share("style_core", 120, 2, short_code.scenario_class)
     yield Share("style_core", 44, 0, short_code.subclass)
     yield Share("domain_patterns", 12, 5, short_documents.pattern)
-    yield Share("process_framework", 190, 4, short_documents.decision)
-    yield Share("domain_representatives", 350, 5, short_documents.pdca)
-    yield Share("style_refactor", 80, 3, short_code.refactoring)
+    yield Share("process_framework", 220, 4, short_documents.decision)
+    yield Share("domain_representatives", 390, 5, short_documents.pdca)
+    yield Share("style_refactor", 110, 3, short_code.refactoring)
     yield Share("guardrails", 2050, 3, partial(short_answers.guardrail, banned=True))
     yield Share("guardrails", 2050, 3, partial(short_answers.guardrail, banned=False))
     yield Share("guardrails", 50, 1, short_code.vitest_file)
