@@ -30,7 +30,7 @@ EXPLAINED = {
     "radical_oop": 24,
     "scenario_state": 24,
     "pdca_sections": 20,
-    "tron": 52,
+    "tron": 60,
     "dual_links": 32,
     "cmm_levels": 24,
     "verification_checklist": 24,

@@ -15,7 +15,7 @@ from web4mlx.events import EventLog, Finished, Progress, Started
 
 SIMILARITY = 0.75
 LONGEST_COMPARED = 1250
-ATTEMPTS = 40
+ATTEMPTS = 400
 
 
 def corpus_counts(scale: Scale) -> dict[str, int]:
