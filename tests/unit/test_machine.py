@@ -183,6 +183,32 @@ def test_the_named_blas_comes_before_the_systems_and_that_before_the_packaged_on
     assert blas.preload_blas() == chosen, "loaded once per process"
 
 
+@pytest.mark.parametrize(
+    ("line", "runs"),
+    [
+        ("flags\t\t: fpu sse2 avx avx2 bmi2", True),
+        ("flags\t\t: fpu sse2 avx", False),
+        ("Features\t: fp asimd avx2", True),
+        ("model name\t: avx2", False),
+        ("", False),
+    ],
+)
+def test_the_packaged_blas_is_left_alone_by_a_processor_that_cannot_run_it(
+    line: str, runs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{line}\n")
+    features = blas.cpu_features(tmp_path / "cpuinfo")
+    monkeypatch.setattr(blas.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(blas, "cpu_features", lambda: features)
+    monkeypatch.setattr(blas, "_packaged_file", lambda package, ending: Path("/packaged/libopenblas.so.0.3"))
+    monkeypatch.setattr(blas, "_load", lambda library: True)
+    assert blas._packaged_openblas() == ("/packaged/libopenblas.so.0.3" if runs else None)
+
+
+def test_a_processor_that_is_not_described_can_do_nothing_special(tmp_path: Path) -> None:
+    assert blas.cpu_features(tmp_path / "missing") == set()
+
+
 def test_a_mac_needs_no_blas(no_blas_yet: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(ctypes, "CDLL", None)

@@ -8,6 +8,7 @@ macOS needs nothing of this: MLX uses Accelerate and Metal there.
 import ctypes
 import ctypes.util
 import os
+import platform
 import sys
 import time
 import warnings
@@ -18,6 +19,8 @@ from web4mlx.artifacts import atomic_write, cache_folder
 
 SLOW_BLAS = "reference (slow)"
 _GFORTRAN = b"libgfortran.so.5"
+# The wheel holds kernels of one processor only (OpenBLAS calls them ZEN and NEOVERSEN2) and dies on others.
+_WHEEL_NEEDS = {"x86_64": "avx2", "aarch64": "sve2"}
 _loaded: str | None = None
 _is_tunable = False
 _tuned_at = float("-inf")
@@ -27,7 +30,8 @@ TUNING_ROUNDS, TUNING_SIZE, WORTH_IT = 3, 512, 1.15
 def preload_blas() -> str:
     """Load the best BLAS found, once per process; call it before the first `import mlx.core`.
 
-    Sources in this order: the library named by WEB4MLX_BLAS, a system OpenBLAS, the `cmeel-openblas` wheel.
+    Sources in this order: the library named by WEB4MLX_BLAS, a system OpenBLAS, the `cmeel-openblas` wheel
+    where this processor can run it.
 
     Returns:
         What is in use: a path, `reference (slow)` when no fast BLAS was found, or `Accelerate` on macOS.
@@ -126,11 +130,21 @@ def _load(library: str) -> bool:
 def _packaged_openblas() -> str | None:
     """The wheel's OpenBLAS, after providing the Fortran runtime it asks for."""
     library = _packaged_file("cmeel-openblas", "libopenblas.so.0.3")
-    if library is None:
+    if library is None or _WHEEL_NEEDS.get(platform.machine()) not in cpu_features():
         return None
     if not _load("libgfortran.so.5"):
         _load_bundled_gfortran()
     return str(library)
+
+
+def cpu_features(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
+    """What the processor can do in Linux's terms, e.g. `avx2`; empty where that cannot be read."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return set()
+    known = (line.split(":", 1)[1].split() for line in lines if line.startswith(("flags", "Features")))
+    return set(next(known, ()))
 
 
 def _packaged_file(package: str, ending: str) -> Path | None:

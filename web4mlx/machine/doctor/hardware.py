@@ -12,8 +12,8 @@ SLOW_GFLOPS = 20.0
 SPARE_BYTES = 2 * 10**9
 MUCH_SWAP_BYTES = 2 * 10**9
 INSTALL_BLAS = (
-    "Install OpenBLAS: `pip install cmeel-openblas` or `apt install libopenblas0-pthread`, or name a library "
-    "in WEB4MLX_BLAS; training would take many times longer."
+    "Install OpenBLAS: `pip install cmeel-openblas==0.3.29` or `apt install libopenblas0-pthread`, or name "
+    "a library in WEB4MLX_BLAS; training would take many times longer."
 )
 CORES_ARE_BUSY = "Other programs keep the cores busy: stop them and look again."
 
