@@ -116,7 +116,7 @@ def apply_gradients(
         The new adapters and the norm before clipping; the same adapters and a non-finite norm when the
         gradient is not finite, in which case the optimizer is untouched.
     """
-    squares = [(gradients[key].astype(mx.float32) ** 2).sum() for key in sorted(gradients)]
+    squares = [mx.square(gradients[key].astype(mx.float32)).sum() for key in sorted(gradients)]
     norm = mx.sqrt(mx.stack(squares).sum()) / scale
     norm_value = scalar(norm)
     if not norm_value < float("inf"):
