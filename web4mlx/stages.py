@@ -207,6 +207,7 @@ def find_gguf(line: Line) -> Path | None:
         manifest.inputs.get("merged") is not None
         and manifest.inputs["merged"].sha256 == describe_input(line.merged).sha256
         and manifest.config.get("type") == line.config.export.type
+        and manifest.config.get("calibration_rows", 0) == line.config.export.calibration_rows
         and manifest.outputs.get(gguf.name) == sha256_file(gguf)
     )
     return gguf if is_same else None

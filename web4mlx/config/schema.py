@@ -134,10 +134,14 @@ class HardwareConfig(Section):
 
 
 class ExportConfig(Section):
-    """The GGUF and the quality it must keep. Shares are of 1."""
+    """The GGUF and the quality it must keep. Shares are of 1.
+
+    `calibration_rows` training rows decide how Q5_0 tensors are rounded; 0 rounds to the nearest.
+    """
 
     type: QuantType = "Q4_K_M"
     keep_f16: bool = False
+    calibration_rows: Annotated[int, Field(ge=0)] = 0
     retention_rows: Positive = 32
     min_perplexity_retention: Share = 0.95
     min_gain_kept: Share = 0.70

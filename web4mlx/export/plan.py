@@ -34,7 +34,10 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """An export whose prerequisites are met; `role` is what manifests call its source, `merged` or `base`."""
+    """An export whose prerequisites are met; `role` is what manifests call its source, `merged` or `base`.
+
+    A base's answers are compared with, not shipped: its values are rounded to the nearest.
+    """
 
     role: str
     source: ExportSource
@@ -46,6 +49,7 @@ class Plan:
     f16_prediction: Prediction
     prediction: Prediction
     f16_is_done: bool
+    calibration_rows: int
 
     @cached_property
     def inputs(self) -> dict[str, Input]:
@@ -102,9 +106,11 @@ def _plan(
         f16_prediction=predict_gguf(source.files.tensors, vocabulary, None),
         prediction=predict_gguf(source.files.tensors, vocabulary, quant),
         f16_is_done=False,
+        calibration_rows=config.export.calibration_rows if role == "merged" else 0,
     )
     plan = replace(plan, f16_is_done=is_f16_done(plan))
     needed = plan.prediction.file_bytes + (0 if plan.f16_is_done else plan.f16_prediction.file_bytes)
+    needed += plan.f16_prediction.file_bytes if plan.calibration_rows else 0
     require_free_disk(out, needed + SPARE_BYTES, f"the export (float16 file and {quant})")
     return plan
 

@@ -29,6 +29,7 @@ from web4mlx.export.plan import ExportOptions, Plan, f16_work, plan_export
 from web4mlx.export.predict import FILE_TYPES
 from web4mlx.export.preflight import ExportSource
 from web4mlx.export.retention import Candidates, Retention, measure_retention, require_retention
+from web4mlx.export.rounding import input_moments, roundable, rounded_copy
 from web4mlx.modelfile import read_modelfile
 from web4mlx.modelfile.beside import write_beside
 from web4mlx.verify import Check
@@ -61,7 +62,8 @@ def export_model(
     log.write(Started, plan={"merged": str(merged), "type": plan.quant, "predicted": predicted})
     timings: dict[str, float] = {}
     make_f16(plan, log, timings)
-    with quantized(plan, log, timings) as (partial, fallbacks):
+    with rounded(plan, config, log, timings) as source, quantized(plan, log, timings, source) as made:
+        partial, fallbacks = made
         begin = time.monotonic()
         metrics = verify_export(plan, partial, fallbacks, config, options, log)
         timings["verify"] = time.monotonic() - begin
@@ -95,8 +97,31 @@ def make_f16(plan: Plan, log: EventLog, timings: dict[str, float]) -> None:
 
 
 @contextmanager
-def quantized(plan: Plan, log: EventLog, timings: dict[str, float]) -> Iterator[tuple[Path, list[str]]]:
-    """Quantize under a temporary name; what has not been published in the end is removed.
+def rounded(plan: Plan, config: RunConfig, log: EventLog, timings: dict[str, float]) -> Iterator[Path | None]:
+    """The float16 file rounded on training rows as configured; None where nothing is to be rounded so."""
+    names = roundable(plan.prediction) if plan.calibration_rows else []
+    if not names:
+        yield None
+        return
+    begin = time.monotonic()
+    rows = spread_rows(config.data.train, plan.calibration_rows, config, plan.source)
+    moments = input_moments(plan.source.folder, rows, config.hardware, log)
+    with rounded_copy(plan.f16, temporary_name(plan.f16), names, moments, log) as copy:
+        timings["round"] = time.monotonic() - begin
+        yield copy
+
+
+@contextmanager
+def quantized(
+    plan: Plan, log: EventLog, timings: dict[str, float], source: Path | None = None
+) -> Iterator[tuple[Path, list[str]]]:
+    """Quantize `source` under a temporary name; what has not been published in the end is removed.
+
+    Args:
+        plan: The export.
+        log: Progress is written here.
+        timings: Gets the seconds.
+        source: None takes the float16 file as it was converted.
 
     Returns:
         The file, and the lines in which the quantizer reported fallbacks.
@@ -108,7 +133,7 @@ def quantized(plan: Plan, log: EventLog, timings: dict[str, float]) -> Iterator[
     remove_leftovers(plan.out)
     try:
         begin = time.monotonic()
-        step = Step(plan.f16, partial, log_path(plan.out))
+        step = Step(source or plan.f16, partial, log_path(plan.out))
         fallbacks = quantize(plan.tools, step, plan.quant, log, plan.f16_prediction.file_bytes)
         timings["quantize"] = time.monotonic() - begin
         yield partial, fallbacks
@@ -167,7 +192,7 @@ def check_retention(plan: Plan, partial: Path, config: RunConfig, log: EventLog)
             "Restore the adapter folder, or pass --skip-retention.",
         )
     candidates = Candidates(plan.source.base, plan.adapter, plan.source.folder, plan.f16, partial)
-    rows = held_out_rows(config, plan.source)
+    rows = spread_rows([config.data.eval], config.export.retention_rows, config, plan.source)
     result = measure_retention(candidates, rows, plan.quant, config.hardware, log)
     score = result.models["quantized"]
     gain = "unknown" if score.gain_kept is None else f"{score.gain_kept:.1%}"
@@ -181,13 +206,13 @@ def check_retention(plan: Plan, partial: Path, config: RunConfig, log: EventLog)
     return result
 
 
-def held_out_rows(config: RunConfig, source: ExportSource) -> list[Row]:
-    """`retention_rows` rows, spread evenly over the held-out file."""
+def spread_rows(files: Sequence[Path], count: int, config: RunConfig, source: ExportSource) -> list[Row]:
+    """So many rows, spread evenly over the files."""
     from web4mlx.data.rows import load_rows
 
     system = read_modelfile(config.modelfile).system
-    rows, _ = load_rows([config.data.eval], source.tokenizer, system).fit(config.data.max_seq_length, "drop")
-    count = min(len(rows), config.export.retention_rows)
+    rows, _ = load_rows(files, source.tokenizer, system).fit(config.data.max_seq_length, "drop")
+    count = min(len(rows), count)
     return [rows[index * len(rows) // count] for index in range(count)]
 
 
@@ -200,7 +225,12 @@ def publish(
     manifest = new_manifest(
         stage,
         inputs=plan.inputs,
-        config={"type": plan.quant, "file_type": FILE_TYPES[plan.quant], "tools": dict(plan.tools.versions)},
+        config={
+            "type": plan.quant,
+            "file_type": FILE_TYPES[plan.quant],
+            "tools": dict(plan.tools.versions),
+            "calibration_rows": plan.calibration_rows,
+        },
         outputs={plan.out.name: sha256_file(plan.out)},
         metrics=metrics,
         timings_s=timings,
