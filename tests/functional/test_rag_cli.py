@@ -10,7 +10,13 @@ from tests.rag_sources import START, VERSION, write_files, write_tools
 from tests.unit.test_rag_markers import trained_run
 from web4mlx.artifacts import new_manifest, read_manifest, write_manifest
 from web4mlx.errors import CheckFailed, MissingPrerequisite, UsageError
-from web4mlx.rag.findings import CheckReport
+from web4mlx.rag.findings import CheckReport, Latency
+
+
+@pytest.fixture(autouse=True)
+def any_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Budgets have tests of their own: a busy machine changes nothing here."""
+    monkeypatch.setattr(Latency, "is_in_budget", property(lambda self: True))
 
 
 @pytest.fixture(scope="module")
