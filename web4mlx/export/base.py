@@ -1,7 +1,7 @@
 """The base model as a GGUF of the type that the trained one gets.
 
-Asked by the same engine in the same precision, base and trained model differ by the training alone. A GGUF is
-also quicker to ask, and needs a quarter of the memory.
+Asked by the same engine and quantized in the same way, base and trained model differ by the training alone.
+A GGUF is also quicker to ask, and needs a quarter of the memory.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ def export_base(
 
     Args:
         base: Its folder.
-        config: The run's configuration: the type.
+        config: The run's configuration: the type, and training rows to round by.
         out: The GGUF to write.
         log: Progress is written here.
         options: Overrides; what they say of answers and retention is for trained models.
@@ -34,20 +34,20 @@ def export_base(
         StageCrashed: A tool of llama.cpp failed.
     """
     options = options or ExportOptions()
-    if is_exported(base, options.type or config.export.type, out):
+    if is_exported(base, options.type or config.export.type, config.export.calibration_rows, out):
         return
     plan = plan_base_export(base, config, out, options)
     timings: dict[str, float] = {}
     make_f16(plan, log, timings)
-    with quantized(plan, log, timings) as (partial, fallbacks):
+    with quantized(plan, config, log, timings) as (partial, fallbacks):
         require_checks(out, check_gguf(partial, plan.source, plan.prediction, fallbacks))
         publish(plan, partial, STAGE, {"size_bytes": partial.stat().st_size}, timings)
     if not options.keep_f16:
         discard_f16(plan.f16)
 
 
-def is_exported(base: Path, quant: QuantType, out: Path) -> bool:
-    """Whether a finished, unchanged GGUF of this base and type is there."""
+def is_exported(base: Path, quant: QuantType, calibration_rows: int, out: Path) -> bool:
+    """Whether a finished, unchanged GGUF of this base is there, of this type and rounded so."""
     manifest = read_manifest(out)
     if manifest is None or not out.is_file():
         return False
@@ -55,6 +55,7 @@ def is_exported(base: Path, quant: QuantType, out: Path) -> bool:
     return (
         manifest.stage == STAGE
         and manifest.config.get("type") == quant
+        and manifest.config.get("calibration_rows", 0) == calibration_rows
         and source is not None
         and source.sha256 == describe_input(base).sha256
         and manifest.outputs.get(out.name) == sha256_file(out)

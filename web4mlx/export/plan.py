@@ -34,10 +34,7 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """An export whose prerequisites are met; `role` is what manifests call its source, `merged` or `base`.
-
-    A base's answers are compared with, not shipped: its values are rounded to the nearest.
-    """
+    """An export whose prerequisites are met; `role` is what manifests call its source, `merged` or `base`."""
 
     role: str
     source: ExportSource
@@ -63,6 +60,7 @@ class Plan:
             "base": str(self.source.base),
             "gguf": str(self.out),
             "type": self.quant,
+            "calibration_rows": self.calibration_rows,
             "predicted_bytes": self.prediction.file_bytes,
             "predicted_f16_bytes": self.f16_prediction.file_bytes,
             "fallback_tensors": self.prediction.fallbacks,
@@ -106,7 +104,7 @@ def _plan(
         f16_prediction=predict_gguf(source.files.tensors, vocabulary, None),
         prediction=predict_gguf(source.files.tensors, vocabulary, quant),
         f16_is_done=False,
-        calibration_rows=config.export.calibration_rows if role == "merged" else 0,
+        calibration_rows=config.export.calibration_rows,
     )
     plan = replace(plan, f16_is_done=is_f16_done(plan))
     needed = plan.prediction.file_bytes + (0 if plan.f16_is_done else plan.f16_prediction.file_bytes)

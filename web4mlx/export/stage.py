@@ -29,7 +29,7 @@ from web4mlx.export.plan import ExportOptions, Plan, f16_work, plan_export
 from web4mlx.export.predict import FILE_TYPES
 from web4mlx.export.preflight import ExportSource
 from web4mlx.export.retention import Candidates, Retention, measure_retention, require_retention
-from web4mlx.export.rounding import input_moments, roundable, rounded_copy
+from web4mlx.export.rounding import roundable, rounded_copy, watch_inputs
 from web4mlx.modelfile import read_modelfile
 from web4mlx.modelfile.beside import write_beside
 from web4mlx.verify import Check
@@ -62,8 +62,7 @@ def export_model(
     log.write(Started, plan={"merged": str(merged), "type": plan.quant, "predicted": predicted})
     timings: dict[str, float] = {}
     make_f16(plan, log, timings)
-    with rounded(plan, config, log, timings) as source, quantized(plan, log, timings, source) as made:
-        partial, fallbacks = made
+    with quantized(plan, config, log, timings) as (partial, fallbacks):
         begin = time.monotonic()
         metrics = verify_export(plan, partial, fallbacks, config, options, log)
         timings["verify"] = time.monotonic() - begin
@@ -97,31 +96,10 @@ def make_f16(plan: Plan, log: EventLog, timings: dict[str, float]) -> None:
 
 
 @contextmanager
-def rounded(plan: Plan, config: RunConfig, log: EventLog, timings: dict[str, float]) -> Iterator[Path | None]:
-    """The float16 file rounded on training rows as configured; None where nothing is to be rounded so."""
-    names = roundable(plan.prediction) if plan.calibration_rows else []
-    if not names:
-        yield None
-        return
-    begin = time.monotonic()
-    rows = spread_rows(config.data.train, plan.calibration_rows, config, plan.source)
-    moments = input_moments(plan.source.folder, rows, config.hardware, log)
-    with rounded_copy(plan.f16, temporary_name(plan.f16), names, moments, log) as copy:
-        timings["round"] = time.monotonic() - begin
-        yield copy
-
-
-@contextmanager
 def quantized(
-    plan: Plan, log: EventLog, timings: dict[str, float], source: Path | None = None
+    plan: Plan, config: RunConfig, log: EventLog, timings: dict[str, float]
 ) -> Iterator[tuple[Path, list[str]]]:
-    """Quantize `source` under a temporary name; what has not been published in the end is removed.
-
-    Args:
-        plan: The export.
-        log: Progress is written here.
-        timings: Gets the seconds.
-        source: None takes the float16 file as it was converted.
+    """Quantize under a temporary name; what has not been published in the end is removed.
 
     Returns:
         The file, and the lines in which the quantizer reported fallbacks.
@@ -132,13 +110,30 @@ def quantized(
     partial = temporary_name(plan.out)
     remove_leftovers(plan.out)
     try:
-        begin = time.monotonic()
-        step = Step(source or plan.f16, partial, log_path(plan.out))
-        fallbacks = quantize(plan.tools, step, plan.quant, log, plan.f16_prediction.file_bytes)
+        with rounded(plan, config, log, timings) as source:
+            begin = time.monotonic()
+            step = Step(source, partial, log_path(plan.out))
+            fallbacks = quantize(plan.tools, step, plan.quant, log, plan.f16_prediction.file_bytes)
         timings["quantize"] = time.monotonic() - begin
         yield partial, fallbacks
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def rounded(plan: Plan, config: RunConfig, log: EventLog, timings: dict[str, float]) -> Iterator[Path]:
+    """What is quantized: the float16 file, or a copy of it that was rounded on training rows."""
+    names = roundable(plan.prediction) if plan.calibration_rows else set()
+    if not names:
+        yield plan.f16
+        return
+    begin = time.monotonic()
+    remove_leftovers(plan.f16)
+    rows = spread_rows(config.data.train, plan.calibration_rows, config, plan.source)
+    inputs = watch_inputs(plan.source.folder, names, rows, config.hardware.device, log)
+    with rounded_copy(plan.f16, temporary_name(plan.f16), inputs, log) as copy:
+        timings["round"] = time.monotonic() - begin
+        yield copy
 
 
 def verify_export(
