@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,13 +11,14 @@ from tests.rag_sources import START, VERSION, write_files, write_tools
 from tests.unit.test_rag_markers import trained_run
 from web4mlx.artifacts import new_manifest, read_manifest, write_manifest
 from web4mlx.errors import CheckFailed, MissingPrerequisite, UsageError
-from web4mlx.rag.findings import CheckReport, Latency
+from web4mlx.rag import check_time
+from web4mlx.rag.findings import CheckReport
 
 
 @pytest.fixture(autouse=True)
-def any_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Budgets have tests of their own: a busy machine changes nothing here."""
-    monkeypatch.setattr(Latency, "is_in_budget", property(lambda self: True))
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queries are timed by a clock that stands, so a busy machine breaks no budget."""
+    monkeypatch.setattr(check_time, "time", SimpleNamespace(perf_counter=lambda: 0.0))
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ SLOW_GFLOPS = 20.0
 SPARE_BYTES = 2 * 10**9
 MUCH_SWAP_BYTES = 2 * 10**9
 INSTALL_BLAS = (
-    "Install OpenBLAS: `pip install cmeel-openblas==0.3.29` or `apt install libopenblas0-pthread`, or name "
-    "a library in WEB4MLX_BLAS; training would take many times longer."
+    "Install OpenBLAS: `apt install libopenblas0-pthread`, or the packaged one (AVX2 or SVE2 needed) with "
+    "`pip install -c requirements.lock -e .`, or name a library in WEB4MLX_BLAS; training would take many "
+    "times longer."
 )
 CORES_ARE_BUSY = "Other programs keep the cores busy: stop them and look again."
 
