@@ -9,7 +9,7 @@ from web4mlx.cli.samples import parse_scale, show_sample
 
 
 def sample(
-    scale: str = typer.Option("demo", "--scale", help="demo (under an hour of training) or full (39,000)."),
+    scale: str = typer.Option("demo", "--scale", help="demo (about 7,000 samples) or full (39,000)."),
     seed: int = typer.Option(7, "--seed", help="Equal seeds give equal files."),
     folder: Path = typer.Option(Path("data"), "--folder", help="Where the nine files go."),
     force: bool = typer.Option(False, "--force", help="Overwrite files that this command did not write."),

@@ -1,6 +1,6 @@
 """The sample corpus: generated Web4 samples in the exact schema of the real ones.
 
-Demo scale teaches a small model the forms in a quarter of an hour; full scale has the real counts and about
+Demo scale teaches a small model the forms in about an hour; full scale has the real counts and about
 20 M tokens. What evaluation needs stays out of training: see `held_out()`.
 """
 

@@ -58,7 +58,7 @@ class Share:
 
 
 def demo_plan() -> Iterator[Share]:
-    """Small enough for less than an hour on a CPU, with every kind that the harnesses ask for."""
+    """Small enough for about an hour on two cores, with every kind that the harnesses ask for."""
     yield Share("style_core", 640, 3, short_code.empty_constructor)
     yield Share("style_core", 300, 2, short_code.layer_file)
     yield Share("style_core", 120, 2, short_code.scenario_class)
