@@ -21,7 +21,7 @@ from web4mlx.config import find_config, load_config
 from web4mlx.events import EventLog
 from web4mlx.export.plan import ExportOptions, plan_export
 from web4mlx.export.predict import gguf_name
-from web4mlx.export.rounding import inverse_factor, roundable, round_matrix, watch_inputs
+from web4mlx.export.rounding import inverse_factor, round_matrix, roundable, watch_inputs
 from web4mlx.export.stage import spread_rows
 from web4mlx.fuse.parity import load_for_parity
 
