@@ -11,7 +11,13 @@ from web4mlx.data.corpus.plan import Scale, Share, plan
 from web4mlx.data.corpus.rows import Row
 from web4mlx.data.corpus.served import history, tool_call_after_examples
 from web4mlx.data.corpus.short_answers import guardrail
-from web4mlx.data.corpus.short_code import empty_constructor, subclass, ts_type
+from web4mlx.data.corpus.short_code import (
+    class_of_functions,
+    empty_constructor,
+    subclass,
+    ts_type,
+    unnamed_class,
+)
 from web4mlx.data.corpus.words import Split
 
 LINK = re.compile(r"(PRECEDES|FOLLOWS): \[(\d{8}-\d{6})-[A-Z][A-Za-z0-9]*\.[A-Z][A-Za-z]*\.pdca\.md\]")
@@ -94,6 +100,30 @@ def test_a_class_has_the_method_that_its_request_names_and_one_init() -> None:
         named = re.search(r"(?:method,?|with|offer|calls) (\w+)\(\)", row.instruction)
         if named and named[1] not in ("init", "toScenario"):
             assert named[1] in methods
+
+
+def test_two_functions_become_methods_of_the_class_under_their_names() -> None:
+    dealer = Dealer("train", "functions")
+    for row in (class_of_functions(dealer) for _ in range(400)):
+        named = set(re.findall(r"(\w+)\(\)", row.instruction)) - {"init"}
+        methods = re.findall(r"^  (\w+)\(.*\{\n    \S", row.output, re.MULTILINE)
+
+        assert len(named) == 2
+        assert sorted(methods) == sorted({"init", *named})
+        assert row.output.count("\n  constructor() {}\n") == 1
+        assert row.output.count("{") == row.output.count("}")
+        name = CLASS.search(row.output)
+        assert name is not None
+        assert name[1] in row.instruction
+
+
+def test_a_class_without_a_name_is_named_after_what_it_does() -> None:
+    dealer = Dealer("train", "unnamed")
+    for row in (unnamed_class(dealer) for _ in range(100)):
+        name = CLASS.search(row.output)
+        assert name is not None
+        assert name[1] not in row.instruction
+        assert row.output.count("\n  init(") == 1
 
 
 def test_a_subclass_calls_super_and_nothing_else() -> None:

@@ -25,6 +25,11 @@ TO_SCENARIO = """\
     return { ior: 'ior:{component}', owner: 'web4', model: this.model };
   }
 }"""
+SECOND = """\
+  {second} {
+{second_lines}
+  }
+}"""
 VITEST = """\
 import { describe, expect, it } from 'vitest';
 import { {component} } from './{component}.js';
@@ -87,13 +92,22 @@ export class {component} {
 }"""
 
 
-def class_code(subject: Subject, name: str = "", *, with_scenario: bool = False) -> str:
-    """A class in a fenced block; `name` differs from the component's for default classes."""
-    code = fill(CLASS, subject.context | {"class_name": name or subject.component, "lines": _body(subject)})
+def class_code(subject: Subject, name: str = "", more: str = "") -> str:
+    """A class in a fenced block.
+
+    Args:
+        subject: The component.
+        name: The class's, where it differs from the component's: of a default class.
+        more: Template of another method and the class's end.
+    """
+    code = fill(
+        CLASS, subject.context | {"class_name": name or subject.component, "lines": _lines(subject, "body")}
+    )
     if name:
         code = code.replace(f"class {name} ", f"class {name} implements {subject.component} ")
-    if with_scenario:
-        code = f"{code[:-1]}\n{fill(TO_SCENARIO, subject.context)}"
+    if more:
+        context = subject.context | {"second_lines": _lines(subject, "second_body")}
+        code = f"{code[:-1]}\n{fill(more, context)}"
     return fenced(code)
 
 
@@ -102,8 +116,8 @@ def fenced(code: str) -> str:
     return f"```typescript\n{code}\n```"
 
 
-def _body(subject: Subject) -> str:
-    return textwrap.indent(subject.context["body"], "    ")
+def _lines(subject: Subject, key: str) -> str:
+    return textwrap.indent(subject.context[key], "    ")
 
 
 def empty_constructor(dealer: Dealer) -> Row:
@@ -123,7 +137,7 @@ def empty_constructor(dealer: Dealer) -> Row:
         subject.context["action"] = template
         template = dealer.words("phrasings", "request")
     question = fill(template, subject.context)
-    code = class_code(subject, with_scenario="toScenario" in question)
+    code = class_code(subject, more=TO_SCENARIO if "toScenario" in question else "")
     contract = subject.context["contract"]
     if contract in question:
         plain = f"class {subject.component} "
@@ -140,6 +154,25 @@ def subclass(dealer: Dealer) -> Row:
     return Row(question, "", fenced(fill(SUBCLASS, context)), "subclass", extra)
 
 
+def unnamed_class(dealer: Dealer) -> Row:
+    """A class whose name is left to the answer."""
+    subject = dealer.subject()
+    question = fill(dealer.words("phrasings", "class_unnamed"), subject.context)
+    extra: dict[str, object] = {"pattern_name": "empty_constructor", "layer": "layer2"}
+    return Row(question, "", class_code(subject), "unnamed", extra)
+
+
+def class_of_functions(dealer: Dealer) -> Row:
+    """Two loose functions as the methods of a class, under the names they had."""
+    subject = dealer.subject()
+    ending = fill(dealer.deal("function_ending", ("", "{entity}")), {"entity": subject.entity.name})
+    for key, also in (("method", "also"), ("second", "second_also")):
+        subject.context |= _named_method(dealer, subject, key, also, ending)
+    question = fill(dealer.words("phrasings", "class_functions"), subject.context)
+    extra: dict[str, object] = {"pattern_name": "empty_constructor", "layer": "layer2"}
+    return Row(question, "", class_code(subject, more=SECOND), "code", extra)
+
+
 def _surroundings(dealer: Dealer, subject: Subject) -> dict[str, str]:
     """What a request may name beside the class."""
     name, value = state_of(subject)[0]
@@ -152,12 +185,15 @@ def _surroundings(dealer: Dealer, subject: Subject) -> dict[str, str]:
     }
 
 
-def _named_method(dealer: Dealer, subject: Subject) -> dict[str, str]:
-    """The role's method under one of the names that it may have, so that names are taken from the request."""
-    method = subject.context["method"]
+def _named_method(
+    dealer: Dealer, subject: Subject, key: str = "method", also: str = "also", ending: str = ""
+) -> dict[str, str]:
+    """A method under one of the names that it may have, so that names are taken from the request."""
+    method = subject.context[key]
     old_name = method.partition("(")[0]
-    new_name = dealer.deal(f"method/{subject.role}", [old_name, *subject.context["also"].split(", ")])
-    return {"method_name": new_name, "method": new_name + method.removeprefix(old_name)}
+    names = [old_name, *subject.context[also].split(", ")]
+    new_name = dealer.deal(f"{key}/{subject.role}", names) + ending
+    return {f"{key}_name": new_name, key: new_name + method.removeprefix(old_name)}
 
 
 def layer_file(dealer: Dealer) -> Row:
@@ -172,7 +208,7 @@ def scenario_class(dealer: Dealer) -> Row:
     """A class that writes its state with toScenario()."""
     subject = dealer.subject()
     question = fill(dealer.words("phrasings", "scenario"), subject.context)
-    code = class_code(subject, with_scenario=True)
+    code = class_code(subject, more=TO_SCENARIO)
     return Row(question, "", code, "code", {"pattern_name": "scenario_state", "layer": "layer2"})
 
 
@@ -201,7 +237,7 @@ def old_class(subject: Subject) -> str:
         "fields": "\n  ".join(f"private {name}: {kind};" for name, kind in types.items()),
         "parameters": ", ".join(f"{name}: {kind}" for name, kind in types.items()),
         "assignments": "\n".join(f"    this.{name} = {name};" for name in types),
-        "lines": _body(subject).replace("this.model.", "this."),
+        "lines": _lines(subject, "body").replace("this.model.", "this."),
     }
     return fill(OLD_CLASS, context)
 
