@@ -19,6 +19,7 @@ from typing import IO, Any, cast
 from evals.sandbox_isolation import (
     HOME,
     PROJECT,
+    TEMPORARY,
     NotIsolated,
     drop_privileges,
     enter_namespaces,
@@ -142,7 +143,12 @@ TOOLS: dict[str, Callable[[Mapping[str, str]], str]] = {
 
 def _run(command: str, cap: int) -> dict[str, Any]:
     """Run a command line; its output beyond the cap is read and thrown away."""
-    environment = {"PATH": f"{PROJECT}/bin:/usr/bin:/bin", "HOME": HOME, "TMPDIR": "/tmp", "LANG": "C.UTF-8"}
+    environment = {
+        "PATH": f"{PROJECT}/bin:/usr/bin:/bin",
+        "HOME": HOME,
+        "TMPDIR": TEMPORARY,
+        "LANG": "C.UTF-8",
+    }
     process = subprocess.Popen(
         ["/bin/sh", "-c", command],
         stdin=subprocess.DEVNULL,

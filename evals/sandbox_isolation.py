@@ -12,9 +12,10 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
-# places inside the sandbox, whose /tmp is its own and empty; on the machine they do not exist
-PROJECT = "/tmp/project"
-HOME = "/tmp/home"
+# places inside the sandbox, whose temporary folder is its own and empty; on the machine they do not exist
+TEMPORARY = "/tmp"
+PROJECT = f"{TEMPORARY}/project"
+HOME = f"{TEMPORARY}/home"
 NOBODY = 65534
 HIDDEN = ("/root", "/home", "/run", "/var/run", "/var/tmp", "/dev/shm", "/mnt", "/media", "/srv", "/sys")
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
@@ -96,13 +97,13 @@ def _lock_mounts(home: str) -> None:
         # isdir: a folder that we may not even look at needs no hiding
         if os.path.isdir(folder) and not os.path.islink(folder) and folder != "/":
             _mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, "size=4k,nr_inodes=2,mode=755")
-    _mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "size=16m,nr_inodes=2048,mode=700")
+    _mount("tmpfs", TEMPORARY, "tmpfs", MS_NOSUID | MS_NODEV, "size=16m,nr_inodes=2048,mode=700")
     try:
         _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     except NotIsolated:  # inside some containers; then there is none, rather than the machine's
         _mount("tmpfs", "/proc", "tmpfs", MS_NOSUID | MS_NODEV, "size=4k,nr_inodes=2,mode=555")
     _set_attributes("/", AT_RECURSIVE, ATTR_RDONLY | ATTR_NOSUID, 0)
-    _set_attributes("/tmp", 0, 0, ATTR_RDONLY)
+    _set_attributes(TEMPORARY, 0, 0, ATTR_RDONLY)
     for folder in (PROJECT, HOME):
         Path(folder).mkdir(mode=0o700)
     os.chdir(PROJECT)

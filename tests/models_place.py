@@ -15,6 +15,7 @@ from tests.data_files import make_eval_row, make_row, write_rows
 from tests.merged_models import fuse_quietly
 from tests.micro_models import write_micro_llama
 from tests.ollama_double.agent import write_agent, write_agent_modelfile
+from tests.screens_pilot import Driver
 from tests.training_project import train_here
 from web4mlx.artifacts import atomic_write, describe_input, new_manifest, sha256_file, write_manifest
 from web4mlx.deploy.importing import record_path
@@ -125,3 +126,17 @@ def put_tags(server: OllamaServer, gguf: Path, *tags: str) -> None:
     digest = server.client.create_blob(gguf)
     for tag in tags:
         server.client.create(tag, files={gguf.name: digest}, system=f"{tag}.")
+
+
+async def look_at(driver: Driver, name: str) -> None:
+    """Choose a model by its name in the list, with the keys."""
+    from tui.screens.models import Models
+
+    pane = driver.app.query_one(Models)
+    await driver.until(lambda: any(name in one.id for one in pane.drawn), name)
+    await driver.press("home")
+    for _ in pane.drawn:
+        if name in pane.wanted:
+            break
+        await driver.press("down")
+    await driver.until(lambda: name in pane.wanted, f"{name} chosen")

@@ -13,6 +13,7 @@ from tests.models_place import (
     clear_gguf,
     copy_place,
     import_by_record,
+    look_at,
     put_tags,
     run_of,
     write_place,
@@ -40,20 +41,6 @@ def double(tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     with running_double(tmp_path / "ollama") as running:
         monkeypatch.setenv("OLLAMA_HOST", running.url)
         yield running
-
-
-async def look_at(driver: Driver, name: str) -> None:
-    """Choose a model by its name in the list, with the keys."""
-    from tui.screens.models import Models
-
-    pane = driver.app.query_one(Models)
-    await driver.until(lambda: any(name in one.id for one in pane.drawn), name)
-    await driver.press("home")
-    for _ in pane.drawn:
-        if name in pane.wanted:
-            break
-        await driver.press("down")
-    await driver.until(lambda: name in pane.wanted, f"{name} chosen")
 
 
 @SIZES

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from tui.markup import clip, gauge, safe
 from tui.retrieval.facts import CollectionFacts, StoreFacts
+from tui.retrieval.readings import RagReadings
 from tui.retrieval.reports import Checked
 from tui.themes import sign
 from tui.words import ago
@@ -13,6 +14,22 @@ from web4mlx.rag.settings import Expectation
 
 GOOD, BAD = "[$success]✓[/]", "[$error]✗[/]"
 SHOWN_BATCHES = 4
+
+
+def head_text(readings: RagReadings, empty: str) -> str:
+    """What is being written, and the problem or the verdict; `empty` is said where no store is."""
+    lines = []
+    if readings.busy is not None:
+        lines.append(f"{sign(readings.busy.state)} {safe(readings.busy.order.kind)}")
+        lines.append(f"[$muted]{safe(readings.last_line[:200])}[/]")
+    if readings.problem is not None:
+        hint = f"\n[b]Hint[/] {safe(readings.problem.hint)}" if readings.problem.hint else ""
+        lines.append(f"{sign('errored')} [b]{safe(readings.problem.cause)}[/]{hint}")
+    elif readings.facts is None:
+        lines.append(empty)
+    else:
+        lines.append(verdict_text(readings.checked, readings.facts))
+    return "\n".join(lines)
 
 
 def tiers_text(facts: StoreFacts, name: str, expected: Mapping[str, Expectation], width: int) -> str:

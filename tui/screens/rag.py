@@ -23,10 +23,10 @@ from tui.retrieval.readings import RagReadings
 from tui.retrieval.reports import CheckFeed, expectations
 from tui.retrieval.text import (
     findings_text,
+    head_text,
     latencies_text,
     marks_text,
     tiers_text,
-    verdict_text,
     whole_check,
 )
 from tui.retrieval.worker import Answer, Question
@@ -132,7 +132,7 @@ class Rag(StoreDialogs):
         self.readings = readings
         facts = readings.facts
         self.set_class(facts is None, "-empty")
-        self.query_one("#rag-head", Static).update(self._head(readings))
+        self.query_one("#rag-head", Static).update(head_text(readings, self.empty_text()))
         if readings.problem is not None and readings.problem.cause != self.told:
             self.told = readings.problem.cause
             self.show_problem(readings.problem)
@@ -153,20 +153,6 @@ class Rag(StoreDialogs):
             ("speed", latencies_text(report, width)), ("check", findings_text(report, width)),
         ):  # fmt: skip
             self.query_one(f"#rag-{part}", Static).update(text)
-
-    def _head(self, readings: RagReadings) -> str:
-        lines = []
-        if readings.busy is not None:
-            lines.append(f"{sign(readings.busy.state)} {safe(readings.busy.order.kind)}")
-            lines.append(f"[$muted]{safe(readings.last_line[:200])}[/]")
-        if readings.problem is not None:
-            hint = f"\n[b]Hint[/] {safe(readings.problem.hint)}" if readings.problem.hint else ""
-            lines.append(f"{sign('errored')} [b]{safe(readings.problem.cause)}[/]{hint}")
-        elif readings.facts is None:
-            lines.append(self.empty_text())
-        else:
-            lines.append(verdict_text(readings.checked, readings.facts))
-        return "\n".join(lines)
 
     def _waiting(self) -> str:
         waited = duration(time.monotonic() - self.asked_at)

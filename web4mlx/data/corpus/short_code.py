@@ -68,6 +68,7 @@ export class {component} extends {base} {
     return this;
   }
 }"""
+EMPTY_CONSTRUCTOR: dict[str, object] = {"pattern_name": "empty_constructor", "layer": "layer2"}
 # Names of classes beside the one that is asked for.
 CONTRACTS = ("{component}Contract", "I{component}", "{component}Interface")
 NEIGHBOURS = ("{entity}Loader", "{entity}Page", "{entity}Importer", "{entity}Service")
@@ -100,14 +101,11 @@ def class_code(subject: Subject, name: str = "", more: str = "") -> str:
         name: The class's, where it differs from the component's: of a default class.
         more: Template of another method and the class's end.
     """
-    code = fill(
-        CLASS, subject.context | {"class_name": name or subject.component, "lines": _lines(subject, "body")}
-    )
+    bodies = {"lines": _lines(subject, "body"), "second_lines": _lines(subject, "second_body")}
+    context = subject.context | bodies | {"class_name": name or subject.component}
+    code = fill(f"{CLASS[:-1]}\n{more}" if more else CLASS, context)
     if name:
         code = code.replace(f"class {name} ", f"class {name} implements {subject.component} ")
-    if more:
-        context = subject.context | {"second_lines": _lines(subject, "second_body")}
-        code = f"{code[:-1]}\n{fill(more, context)}"
     return fenced(code)
 
 
@@ -124,11 +122,10 @@ def empty_constructor(dealer: Dealer) -> Row:
     """A plain class, asked for by any reason to write one; the class has the name that was asked for."""
     subject = dealer.subject()
     asked = dealer.deal("class_asked", ASKED)
-    extra: dict[str, object] = {"pattern_name": "empty_constructor", "layer": "layer2"}
     if asked == "class_owner":
         names = {key: subject.entity.name + dealer.deal(key, cards) for key, cards in _OWNER_NAMES}
         question = fill(dealer.words("phrasings", asked), names)
-        return Row(question, "", fenced(fill(OWNER, names)), "code", extra)
+        return Row(question, "", fenced(fill(OWNER, names)), "code", EMPTY_CONSTRUCTOR)
     template = dealer.words("phrasings", asked)
     subject.context |= _surroundings(dealer, subject)
     if "{method_name}" in template:
@@ -142,7 +139,7 @@ def empty_constructor(dealer: Dealer) -> Row:
     if contract in question:
         plain = f"class {subject.component} "
         code = code.replace(plain, f"{plain}implements {contract} ")
-    return Row(question, "", code, "code", extra)
+    return Row(question, "", code, "code", EMPTY_CONSTRUCTOR)
 
 
 def subclass(dealer: Dealer) -> Row:
@@ -150,27 +147,24 @@ def subclass(dealer: Dealer) -> Row:
     subject = dealer.subject()
     context = subject.context | {"base": dealer.deal("base", BASES) + subject.role}
     question = fill(dealer.words("phrasings", "subclass"), context)
-    extra: dict[str, object] = {"pattern_name": "empty_constructor", "layer": "layer2"}
-    return Row(question, "", fenced(fill(SUBCLASS, context)), "subclass", extra)
+    return Row(question, "", fenced(fill(SUBCLASS, context)), "subclass", EMPTY_CONSTRUCTOR)
 
 
 def unnamed_class(dealer: Dealer) -> Row:
     """A class whose name is left to the answer."""
     subject = dealer.subject()
     question = fill(dealer.words("phrasings", "class_unnamed"), subject.context)
-    extra: dict[str, object] = {"pattern_name": "empty_constructor", "layer": "layer2"}
-    return Row(question, "", class_code(subject), "unnamed", extra)
+    return Row(question, "", class_code(subject), "unnamed", EMPTY_CONSTRUCTOR)
 
 
 def class_of_functions(dealer: Dealer) -> Row:
     """Two loose functions as the methods of a class, under the names they had."""
     subject = dealer.subject()
-    ending = fill(dealer.deal("function_ending", ("", "{entity}")), {"entity": subject.entity.name})
-    for key, also in (("method", "also"), ("second", "second_also")):
-        subject.context |= _named_method(dealer, subject, key, also, ending)
+    ending = subject.entity.name if dealer.deal("names_entity", (False, True)) else ""
+    for key in ("method", "second"):
+        subject.context |= _named_method(dealer, subject, key, ending)
     question = fill(dealer.words("phrasings", "class_functions"), subject.context)
-    extra: dict[str, object] = {"pattern_name": "empty_constructor", "layer": "layer2"}
-    return Row(question, "", class_code(subject, more=SECOND), "code", extra)
+    return Row(question, "", class_code(subject, more=SECOND), "code", EMPTY_CONSTRUCTOR)
 
 
 def _surroundings(dealer: Dealer, subject: Subject) -> dict[str, str]:
@@ -185,13 +179,11 @@ def _surroundings(dealer: Dealer, subject: Subject) -> dict[str, str]:
     }
 
 
-def _named_method(
-    dealer: Dealer, subject: Subject, key: str = "method", also: str = "also", ending: str = ""
-) -> dict[str, str]:
+def _named_method(dealer: Dealer, subject: Subject, key: str = "method", ending: str = "") -> dict[str, str]:
     """A method under one of the names that it may have, so that names are taken from the request."""
     method = subject.context[key]
     old_name = method.partition("(")[0]
-    names = [old_name, *subject.context[also].split(", ")]
+    names = [old_name, *subject.context[f"{key}_also"].split(", ")]
     new_name = dealer.deal(f"{key}/{subject.role}", names) + ending
     return {f"{key}_name": new_name, key: new_name + method.removeprefix(old_name)}
 
